@@ -1,0 +1,55 @@
+# Every target sets up what it needs. `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python -W ignore::SyntaxWarning
+STAMP := $(VENV)/.ready
+DATASET ?=
+ARGS ?=
+SEEDS ?= 1000
+SEED_FROM ?= 1
+
+.PHONY: help setup demo test check format dev bench simulate clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
+
+$(STAMP): requirements.lock pyproject.toml
+	@echo "Setting up $(VENV) (hash-pinned; about a minute)"
+	@$(PYTHON) -c 'import sys; sys.exit("Ledgerloop needs Python 3.11; this is " + sys.version.split()[0] + ". Call: make PYTHON=python3.11") if sys.version_info[:2] != (3, 11) else None'
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $(STAMP)
+
+setup: $(STAMP) ## make the virtual environment .venv with every pinned dependency
+
+demo: $(STAMP) ## close the loop on the sandbox, twice, and prove it [DATASET=DIR] [ARGS="--json FILE"]
+	@$(VENV)/bin/ledgerloop demo $(if $(DATASET),--dataset $(DATASET)) $(ARGS)
+
+test: $(STAMP) ## run every test
+	@$(RUN) -m pytest $(ARGS)
+
+check: $(STAMP) ## format, lint, types, SQL and house rules (no servers; quick)
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/sqlfluff lint --processes 2 --disable-progress-bar dbt_project/models
+	@$(RUN) -m pytest -q tests/tidy
+
+format: $(STAMP) ## format code and sort imports
+	@$(VENV)/bin/ruff check --fix .
+	@$(VENV)/bin/ruff format .
+
+dev: $(STAMP) ## open the Dagster UI on a running sandbox (Ctrl-C stops both)
+	@$(VENV)/bin/ledgerloop dev $(if $(DATASET),--dataset $(DATASET)) $(ARGS)
+
+bench: $(STAMP) ## measure speed and memory beside peers; writes data/home/bench/*.json
+	@$(RUN) -m bench $(ARGS)
+
+simulate: $(STAMP) ## run the write engine under seeded faults [SEEDS=N] [SEED_FROM=M]
+	@$(RUN) -m tests.simulation.run --seeds $(SEEDS) --from $(SEED_FROM) $(ARGS)
+
+clean: ## remove the virtual environment and all run state
+	rm -rf $(VENV) data/home

@@ -1,0 +1,1 @@
+"""What every kind shares: transport, errors, money, configuration, loading of Arrow tables."""

@@ -1,0 +1,127 @@
+"""Starts and asks the dbt child process; the only place that knows how dbt is run."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self, cast
+
+from ingestion.common.errors import LedgerloopError
+
+__all__ = ["DbtBuild", "DbtFailed", "DbtProcess"]
+
+PROJECT_PATH = Path(__file__).parents[1] / "dbt_project"
+
+
+class DbtFailed(LedgerloopError):
+    """A model or a blocking test failed: the truth is not trustworthy, nothing may be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class DbtBuild:
+    """What one build did: counts by status, and the messages of failures and warnings."""
+
+    counts: dict[str, int]
+    messages: tuple[str, ...]
+
+
+class DbtProcess:
+    """A warm dbt child on one warehouse; builds one after the other.
+
+    Args:
+        warehouse: the working DuckDB file; nobody else may hold it open during a build.
+        home: where dbt's compiled SQL and logs go (``<home>/dbt``).
+    """
+
+    def __init__(self, warehouse: Path, home: Path) -> None:
+        self._warehouse = warehouse
+        self._folder = home / "dbt"
+        self._process: subprocess.Popen[str] | None = None
+        self._log: IO[str] | None = None
+
+    def start(self) -> Self:
+        """Start the child; it warms up while the caller does other work."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._log = (self._folder / "dbt.log").open("a", encoding="utf-8")
+        environment = {
+            **os.environ,
+            "LEDGERLOOP_WAREHOUSE": str(self._warehouse.resolve()),
+            "DBT_PROFILES_DIR": str(PROJECT_PATH),
+            "DBT_PROJECT_DIR": str(PROJECT_PATH),
+            "DBT_TARGET_PATH": str((self._folder / "target").resolve()),
+            "DBT_LOG_PATH": str((self._folder / "logs").resolve()),
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "DBT_USE_COLORS": "false",
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "orchestration.dbt_child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            env=environment,
+            cwd=PROJECT_PATH.parent,
+        )
+        return self
+
+    def build(self, *arguments: str) -> DbtBuild:
+        """Run ``dbt build``. Raises DbtFailed when a model or an error-severity test failed."""
+        if self._process is None:
+            self.start()
+        process = cast("subprocess.Popen[str]", self._process)
+        stdin, stdout = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
+        command = ["build", "--exclude-resource-type", "unit_test", "--quiet", *arguments]
+        try:
+            stdin.write(json.dumps({"arguments": command}) + "\n")
+            stdin.flush()
+            answer = self._next_answer(stdout)
+        except BrokenPipeError:
+            answer = None
+        if answer is None:
+            raise DbtFailed(
+                f"the dbt process ended without an answer: read {self._folder / 'dbt.log'}",
+                code="dbt_gone",
+            )
+        messages = tuple(answer["messages"])
+        if not answer["success"]:
+            listed = "\n  ".join(messages[:10])
+            raise DbtFailed(
+                f"dbt build failed, nothing is sent:\n  {listed}\n"
+                f"Read {self._folder / 'logs' / 'dbt.log'} for the compiled SQL.",
+                code="dbt_failed",
+            )
+        return DbtBuild(dict(answer["counts"]), messages)
+
+    def _next_answer(self, stdout: IO[str]) -> dict[str, Any] | None:
+        """The next answer line that is not the warm-up's; None when the child is gone."""
+        for line in stdout:
+            answer: dict[str, Any] = json.loads(line)
+            if "ready" not in answer:
+                return answer
+        return None
+
+    def close(self) -> None:
+        """Let the child end; waits for it."""
+        if self._process is not None:
+            for stream in (self._process.stdin, self._process.stdout):
+                if stream is not None:
+                    stream.close()
+            self._process.wait(timeout=30)
+            self._process = None
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

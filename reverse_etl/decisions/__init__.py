@@ -1,0 +1,1 @@
+"""Decisions: pure functions, polars in and polars out, every decision with its reasons."""

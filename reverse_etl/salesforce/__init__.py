@@ -1,0 +1,1 @@
+"""Writing to Salesforce: receivable figures on accounts, balances and invoices."""

@@ -1,0 +1,1 @@
+"""Writing to SAP S/4HANA Cloud: journal entries, clearings, credit accounts, order releases."""
