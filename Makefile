@@ -29,7 +29,7 @@ demo: $(STAMP) ## close the loop on the sandbox, twice, and prove it [DATASET=DI
 	@$(VENV)/bin/ledgerloop demo $(if $(DATASET),--dataset $(DATASET)) $(ARGS)
 
 test: $(STAMP) ## run every test
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(STAMP) ## format, lint, types, SQL and house rules (no servers; quick)
 	@$(VENV)/bin/ruff format --check .

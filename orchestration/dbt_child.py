@@ -1,24 +1,40 @@
 """The dbt process: imports dbt once, then builds whenever the parent asks (JSON lines on stdin).
 
 dbt holds the warehouse file locked in the process that ran it, and importing it costs seconds; one
-child that lives as long as the loop pays the import once, beside the reading (STACK.md). Each
-build runs in a fork of the warm child, so that DuckDB's lock ends with the build.
+child that lives as long as the loop pays the import once, beside the reading (STACK.md), and reads
+the project once for all its builds. Each build runs in a fork of the warm child, so that DuckDB's
+lock ends with the build.
 
 Run by ``orchestration.dbt_process``; never imported by it.
 """
 
+import gc
 import json
 import os
+import select
+import signal
 import sys
 import traceback
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
 
 
-def _build(arguments: list[str]) -> dict[str, Any]:
+def _parsed() -> "Manifest | None":
+    """The project, read once; None where it cannot be read: each build then says why."""
+    from dbt.cli.main import dbtRunner
+    from dbt.contracts.graph.manifest import Manifest
+
+    found = dbtRunner().invoke(["parse", "--quiet"]).result
+    return found if isinstance(found, Manifest) else None
+
+
+def _build(arguments: list[str], manifest: "Manifest | None") -> dict[str, Any]:
     """Run one dbt command; returns success, counts by status and the messages of failures."""
     from dbt.cli.main import dbtRunner
 
-    outcome = dbtRunner().invoke(arguments)
+    outcome = dbtRunner(manifest=manifest).invoke(arguments)
     counts: dict[str, int] = {}
     failures: list[str] = []
     for result in getattr(outcome.result, "results", None) or []:
@@ -31,27 +47,52 @@ def _build(arguments: list[str]) -> dict[str, Any]:
     return {"success": bool(outcome.success), "counts": counts, "messages": failures}
 
 
-def _build_in_fork(arguments: list[str], answer_file: int) -> None:
-    """Fork, build, write the answer as one JSON line to ``answer_file``."""
+def _build_in_fork(arguments: list[str], manifest: "Manifest | None") -> bytes:
+    """Fork, build, and return the answer once the fork is gone and its lock with it."""
+    reading, writing = os.pipe()
     child = os.fork()
-    if child:
-        _, status = os.waitpid(child, 0)
-        if status:
-            _write(answer_file, {"success": False, "counts": {}, "messages": [f"exit {status}"]})
-        return
+    if child == 0:
+        os.close(reading)
+        _work(arguments, manifest, writing)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        _end_with_parent(pipe, child)
+        answer = pipe.read()
+    _, status = os.waitpid(child, 0)
+    if status or not answer:
+        return _as_line({"success": False, "counts": {}, "messages": [f"exit {status}"]})
+    return answer
+
+
+def _end_with_parent(pipe: IO[bytes], child: int) -> None:
+    """Wait for the build's answer; end at once when the parent is gone.
+
+    The parent says nothing while it waits, so stdin becomes readable only by its end. A build that
+    went on for a parent that was killed would keep the warehouse locked for the next run.
+    """
+    ready, _, _ = select.select([pipe, sys.stdin], [], [])
+    if pipe not in ready:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os._exit(1)
+
+
+def _work(arguments: list[str], manifest: "Manifest | None", writing: int) -> NoReturn:
+    """The fork's life: build, write the answer, end without running the parent's exits."""
+    gc.disable()  # it ends in seconds: looking for garbage takes a tenth of them
+    code = 1
     try:
-        _write(answer_file, _build(arguments))
+        os.write(writing, _as_line(_build(arguments, manifest)))
         code = 0
     except BaseException:  # noqa: BLE001  (the fork must never return into the parent's loop)
         traceback.print_exc()
-        code = 1
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
-def _write(answer_file: int, answer: dict[str, Any]) -> None:
-    os.write(answer_file, json.dumps(answer).encode() + b"\n")
+def _as_line(answer: dict[str, Any]) -> bytes:
+    return json.dumps(answer).encode() + b"\n"
 
 
 def main() -> None:
@@ -61,9 +102,12 @@ def main() -> None:
     import dbt.adapters.duckdb
     import dbt.cli.main  # noqa: F401  (the warm-up itself)
 
-    _write(answer_file, {"ready": True})
+    manifest = _parsed()
+    gc.collect()
+    gc.freeze()  # forks share these pages as long as nobody touches them
+    os.write(answer_file, _as_line({"ready": True}))
     for line in sys.stdin:
-        _build_in_fork(json.loads(line)["arguments"], answer_file)
+        os.write(answer_file, _build_in_fork(json.loads(line)["arguments"], manifest))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import IO, Any, Self, cast
 
 from ingestion.common.errors import LedgerloopError
 
-__all__ = ["DbtBuild", "DbtFailed", "DbtProcess"]
+__all__ = ["PROJECT_PATH", "DbtBuild", "DbtFailed", "DbtProcess", "dbt_environment"]
 
 PROJECT_PATH = Path(__file__).parents[1] / "dbt_project"
 
@@ -26,6 +26,21 @@ class DbtBuild:
 
     counts: dict[str, int]
     messages: tuple[str, ...]
+
+
+def dbt_environment(warehouse: Path, home: Path) -> dict[str, str]:
+    """The environment every dbt process runs in: all it writes goes under ``<home>/dbt``."""
+    folder = (home / "dbt").resolve()
+    return {
+        **os.environ,
+        "LEDGERLOOP_WAREHOUSE": str(warehouse.resolve()),
+        "DBT_PROFILES_DIR": str(PROJECT_PATH),
+        "DBT_PROJECT_DIR": str(PROJECT_PATH),
+        "DBT_TARGET_PATH": str(folder / "target"),
+        "DBT_LOG_PATH": str(folder / "logs"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DBT_USE_COLORS": "false",
+    }
 
 
 class DbtProcess:
@@ -46,34 +61,33 @@ class DbtProcess:
         """Start the child; it warms up while the caller does other work."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._log = (self._folder / "dbt.log").open("a", encoding="utf-8")
-        environment = {
-            **os.environ,
-            "LEDGERLOOP_WAREHOUSE": str(self._warehouse.resolve()),
-            "DBT_PROFILES_DIR": str(PROJECT_PATH),
-            "DBT_PROJECT_DIR": str(PROJECT_PATH),
-            "DBT_TARGET_PATH": str((self._folder / "target").resolve()),
-            "DBT_LOG_PATH": str((self._folder / "logs").resolve()),
-            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-            "DBT_USE_COLORS": "false",
-        }
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "orchestration.dbt_child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
-            env=environment,
+            env=dbt_environment(self._warehouse, self._folder.parent),
             cwd=PROJECT_PATH.parent,
         )
         return self
 
-    def build(self, *arguments: str) -> DbtBuild:
-        """Run ``dbt build``. Raises DbtFailed when a model or an error-severity test failed."""
+    def build(self, *, is_refresh: bool = False) -> DbtBuild:
+        """Run ``dbt build`` without unit tests.
+
+        Args:
+            is_refresh: rebuild only tables and data tests; views stand since an earlier build of
+                the same code on this warehouse.
+
+        Raises:
+            DbtFailed: a model or an error-severity test failed, or the process ended.
+        """
         if self._process is None:
             self.start()
         process = cast("subprocess.Popen[str]", self._process)
         stdin, stdout = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
-        command = ["build", "--exclude-resource-type", "unit_test", "--quiet", *arguments]
+        command = ["build", "--exclude-resource-type", "unit_test", "--quiet"]
+        command += ["--selector", "refresh"] if is_refresh else []
         try:
             stdin.write(json.dumps({"arguments": command}) + "\n")
             stdin.flush()

@@ -6,9 +6,11 @@ serve`` writes. A wrong key is refused by name, with the nearest right one.
 """
 
 import difflib
+import importlib
 import json
 import os
 import tomllib
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -27,6 +29,7 @@ __all__ = [
     "System",
     "config_path",
     "endpoints_path",
+    "explain",
     "home_path",
     "load_config",
 ]
@@ -60,7 +63,10 @@ class BankAccount(_Strict):
 
 
 class System(_Strict):
-    """One connected instance of a kind. ``credentials`` is filled from outside the TOML."""
+    """One connected instance of a kind. ``credentials`` is filled from outside the TOML.
+
+    ``objects`` are for kinds that are configured alone (``rest``); the kind's settings check them.
+    """
 
     system_id: str
     kind: str
@@ -72,6 +78,7 @@ class System(_Strict):
     companies: dict[str, Company] = Field(default_factory=dict)
     accounts: list[BankAccount] = Field(default_factory=list)
     options: dict[str, str | int | bool] = Field(default_factory=dict)
+    objects: dict[str, dict[str, Any]] = Field(default_factory=dict)
     credentials: dict[str, str] = Field(default_factory=dict, repr=False)
 
     @property
@@ -159,7 +166,9 @@ def load_config(path: Path | None = None) -> Config:
     try:
         config = Config.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(_explain(path, error), code="config_key") from None
+        raise ConfigError(explain(str(path), error, _KNOWN_KEYS), code="config_key") from None
+    for system in config.systems.values():
+        _check_objects(path, system)
     systems = {name: _connected(path, system) for name, system in config.systems.items()}
     return config.model_copy(update={"systems": systems})
 
@@ -204,16 +213,35 @@ _KNOWN_KEYS = sorted(
 )
 
 
-def _explain(path: Path, error: ValidationError) -> str:
+def _check_objects(path: Path, system: System) -> None:
+    """Let a kind that is configured by objects check them; all others take none."""
+    if not system.objects:
+        return
+    where = f"{path}: systems.{system.system_id}"
+    try:
+        settings = importlib.import_module(f"ingestion.{system.kind}.settings")
+    except ModuleNotFoundError:
+        settings = None
+    check = getattr(settings, "check_objects", None)
+    if check is None:
+        raise ConfigError(
+            f"{where}.objects: kind {system.kind!r} takes no objects; kind 'rest' does",
+            code="config_key",
+        )
+    check(system, where)
+
+
+def explain(where: str, error: ValidationError, known_keys: Sequence[str]) -> str:
     """One line per problem: where it stands, what is wrong, the nearest right key."""
     lines = []
     for problem in error.errors():
-        where = ".".join(str(part) for part in problem["loc"])
+        place = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             wrong = str(problem["loc"][-1])
-            near = difflib.get_close_matches(wrong, _KNOWN_KEYS, n=1, cutoff=0.5)
+            near = difflib.get_close_matches(wrong, known_keys, n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            lines.append(f"{path}: unknown key {where!r}{hint}")
+            lines.append(f"{where}: unknown key {place!r}{hint}")
         else:
-            lines.append(f"{path}: {where}: {problem['msg']}")
+            said = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"{where}: {place}: {said}" if place else f"{where}: {said}")
     return "\n".join(lines)

@@ -40,7 +40,7 @@ class Response:
     """One HTTP response, body read whole. Headers are case-insensitive and may repeat."""
 
     status: int
-    headers: CIMultiDictProxy[str] = _NO_HEADERS
+    headers: CIMultiDictProxy[str] = field(default_factory=lambda: _NO_HEADERS)
     body: bytes = b""
 
 

@@ -37,6 +37,8 @@ class Sending:
     attempt: int
     predecessors: Mapping[str, str] = field(default_factory=dict)
     """Native ids of the commands in ``command.after``, by business key."""
+    native_id: str = ""
+    """What ``Accepted`` or ``Found`` said, for look-ups and read-backs; empty before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +50,17 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The target understood and refused. ``is_business``: the data is wrong, not the pipe."""
+    """The target understood and refused. ``is_business``: the data is wrong, not the pipe.
+
+    ``is_whole_batch``: the target refused all rows of the request together and named no row; none
+    has an effect, and the engine sends halves until only the bad rows are refused.
+    """
 
     code: str
     message: str
     field: str = ""
     is_business: bool = True
+    is_whole_batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +136,14 @@ class Limits:
     verify_seconds: float = 120.0
     """How long an asynchronous effect may take before it becomes an exception."""
     allows_many_per_lane: bool = False
-    """True when one request may carry several commands of one lane, in order."""
+    """True when one request may carry several commands of one lane, in order. A row that fails by
+    itself is then overtaken by those after it in the request: only for operations that bear it."""
+    read_batch_max: int = 200
+    """How many commands one ``look_up`` or ``read_back`` call may ask for."""
+    requests_per_second_max: float | None = None
+    """The target's rate limit for the whole system, None when it names none."""
+    unreadable_fields: frozenset[str] = frozenset()
+    """Payload fields that the target never shows again; the read-back leaves them out."""
 
 
 class Writer(Protocol):

@@ -1,0 +1,89 @@
+-- Receipts beside the best decision about them (rank 1): the certain customer, if there is one, and
+-- the date a posting would bear. The date is never in a closed period and never after the as-of
+-- date.
+with receipts as (
+    select * from {{ ref('fct_receipts') }}
+),
+
+applications as (
+    select * from {{ source('decisions', 'applications') }}
+    where rank = 1
+),
+
+customers as (
+    select * from {{ ref('dim_customers') }}
+),
+
+companies as (
+    select * from {{ ref('dim_legal_entities') }}
+),
+
+erp_receipts as (
+    select * from {{ ref('int_erp_receipts_keyed') }}
+    where
+        not is_reversed
+        and item_key not in (
+            select receipts.booked_item_key from receipts
+            where receipts.booked_item_key is not null
+        )
+),
+
+decided as (
+    select
+        receipt_id,
+        min(decision) as decision,
+        count(distinct decision) as decision_count,
+        min(customer_id) as customer_id,
+        count(distinct customer_id) as customer_count
+    from applications
+    group by receipt_id
+),
+
+-- A receipt's customer counts only where it is one customer, of the ERP that owns the bank account.
+joined as (
+    select
+        receipts.*,
+        decided.decision,
+        customers.customer_id as decided_customer_id,
+        customers.customer as decided_customer,
+        customers.name as decided_customer_name,
+        companies.key_prefix,
+        least(
+            greatest(
+                receipts.value_date, coalesce(companies.posting_open_from, receipts.value_date)
+            ), receipts.as_of_date
+        ) as posting_date
+    from receipts
+    inner join decided on receipts.receipt_id = decided.receipt_id
+    inner join companies
+        on
+            receipts.system_id = companies.system_id
+            and receipts.company_code = companies.company_code
+    left join customers
+        on
+            decided.customer_id = customers.customer_id
+            and decided.customer_count = 1
+            and decided.decision_count = 1
+            and decided.decision <> 'unidentified'
+            and receipts.system_id = customers.system_id
+),
+
+checked as (
+    select
+        joined.*,
+        exists(
+            select 1
+            from erp_receipts
+            where
+                joined.booked_by = 'none'
+                and erp_receipts.system_id = joined.system_id
+                and erp_receipts.company_code = joined.company_code
+                and erp_receipts.customer_id = joined.decided_customer_id
+                and erp_receipts.amount = joined.amount
+                and erp_receipts.currency_code = joined.currency_code
+                and erp_receipts.posting_date >= joined.value_date
+        ) as is_maybe_booked
+    from joined
+)
+
+select * from checked

@@ -1,0 +1,151 @@
+-- What a linked CRM account should show: balance and overdue in the group currency at the stored
+-- rate, limit and hold as the ERP confirmed them, and one status.
+with links as (
+    select * from {{ ref('dim_customer_links') }}
+    where relation = 'account'
+),
+
+rates as (
+    select * from {{ ref('int_rates_crossed') }}
+),
+
+run as (
+    select * from {{ source('config', 'run') }}
+),
+
+balances as (
+    select
+        links.system_id,
+        links.native_id,
+        sum(aging.amount_net * rates.rate) as balance,
+        sum(aging.amount_overdue * rates.rate) as overdue,
+        count_if(aging.currency_code is not null and rates.rate is null) as missing_rates,
+        max(aging.as_of_date) as as_of_date
+    from links
+    cross join run
+    left join {{ ref('fct_aging') }} as aging on links.customer_id = aging.customer_id
+    left join rates
+        on
+            aging.currency_code = rates.source_currency_code
+            and run.group_currency = rates.target_currency_code
+    group by all
+),
+
+-- The ERP confirmed a hub write after the last read: that value is the ERP's, the read is older.
+confirmed as (
+    select
+        system_id,
+        object_key,
+        max(value) filter (where field = 'limit_kind') as limit_kind,
+        max(value) filter (where field = 'limit_amount') as limit_amount,
+        max(acknowledged_at) filter (where field = 'limit_kind') as limit_at,
+        max(value) filter (where field = 'is_blocked') as is_blocked,
+        max(acknowledged_at) filter (where field = 'is_blocked') as blocked_at
+    from {{ source('ledger', 'acknowledged') }}
+    where object_name = 'credit_accounts'
+    group by all
+),
+
+credit as (
+    select
+        links.system_id,
+        links.native_id,
+        credit.segment_currency,
+        if(
+            coalesce(confirmed.limit_at > credit.credit_loaded_at, false),
+            confirmed.limit_kind, credit.limit_kind
+        ) as limit_kind,
+        if(
+            coalesce(confirmed.limit_at > credit.credit_loaded_at, false),
+            cast(confirmed.limit_amount as decimal(28, 6)), credit.limit_amount
+        ) as limit_amount,
+        if(
+            coalesce(confirmed.blocked_at > credit.credit_loaded_at, false),
+            confirmed.is_blocked = 'true', credit.is_blocked
+        ) as is_blocked
+    from links
+    inner join {{ ref('fct_credit') }} as credit on links.customer_id = credit.customer_id
+    left join confirmed
+        on
+            credit.system_id = confirmed.system_id
+            and credit.customer || '/' || credit.credit_segment = confirmed.object_key
+),
+
+limits as (
+    select
+        credit.system_id,
+        credit.native_id,
+        case
+            when bool_or(credit.limit_kind = 'unlimited') then 'unlimited'
+            when bool_or(credit.limit_kind = 'limited') then 'limited'
+            else 'none_granted'
+        end as limit_kind,
+        sum(if(credit.limit_kind = 'limited', credit.limit_amount, 0) * rates.rate) as limit_amount,
+        bool_or(credit.is_blocked) as is_blocked
+    from credit
+    cross join run
+    left join rates
+        on
+            credit.segment_currency = rates.source_currency_code
+            and run.group_currency = rates.target_currency_code
+    group by all
+),
+
+-- An account with customers in several ERPs is one row; the first customer names it.
+named as (
+    select * from links
+    qualify row_number() over (partition by system_id, native_id order by customer_id) = 1
+),
+
+shown as (
+    select
+        links.system_id,
+        links.native_id,
+        links.customer_id,
+        links.account_name,
+        run.group_currency,
+        coalesce(balances.as_of_date, run.as_of_date) as as_of_date,
+        {{ rounded_money('coalesce(balances.balance, 0)', 'run.group_currency') }} as open_balance,
+        {{ rounded_money('coalesce(balances.overdue, 0)', 'run.group_currency') }}
+            as overdue_amount,
+        coalesce(limits.limit_kind, 'unlimited') as limit_kind,
+        {{ rounded_money('limits.limit_amount', 'run.group_currency') }} as limit_amount,
+        coalesce(limits.is_blocked, false) as is_blocked
+    from named as links
+    cross join run
+    inner join balances
+        on links.system_id = balances.system_id and links.native_id = balances.native_id
+    left join limits
+        on links.system_id = limits.system_id and links.native_id = limits.native_id
+    -- A balance that cannot be stated in the group currency is not shown at all.
+    where balances.missing_rates = 0
+)
+
+select
+    system_id,
+    native_id as object_key,
+    {{ money_text('open_balance') }} as open_balance,
+    {{ money_text('overdue_amount') }} as overdue_amount,
+    case limit_kind
+        when 'limited' then {{ money_text('limit_amount') }}
+        when 'none_granted' then '0'
+    end as credit_limit,
+    limit_kind as credit_limit_kind,
+    {{ bool_text('is_blocked') }} as credit_hold,
+    case
+        when is_blocked then 'On Hold'
+        when overdue_amount > 0 then 'Past Due'
+        when open_balance <> 0 then 'Current'
+        else 'No Balance'
+    end as status,
+    {{ date_text('as_of_date') }} as as_of_date,
+    'account-' || native_id as ctx_correlation_id,
+    system_id || '/' || native_id as ctx_lane,
+    customer_id as ctx_customer_id,
+    account_name as ctx_customer_name,
+    cast(null as varchar) as ctx_company_code,
+    native_id as ctx_document,
+    open_balance as ctx_amount,
+    group_currency as ctx_currency_code,
+    cast(null as varchar) as ctx_after_key
+from shown

@@ -1,0 +1,117 @@
+"""``plan``, ``drift``, ``trace`` and ``audit``: looking without changing anything."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from ingestion.common.config import home_path
+from orchestration.delivering import open_store
+
+__all__ = ["audit", "drift", "plan", "trace"]
+
+_FORMAT = click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
+
+
+@click.command()
+@_FORMAT
+def plan(form: str) -> None:
+    """Show the last run's differences, field by field, and what waits for a person.
+
+    \b
+    ledgerloop plan
+    ledgerloop plan --format json
+    """
+    from orchestration.show import show_differences, show_waiting
+    from reverse_etl.planning.published import differences
+
+    rows = differences(home_path())
+    if form == "json":
+        click.echo(json.dumps(rows, indent=1, default=str))
+        return
+    show_differences(rows)
+    with open_store(home_path()) as store:
+        show_waiting(store.awaiting_approval())
+
+
+@click.command()
+@_FORMAT
+def drift(form: str) -> None:
+    """Show where targets differ from what they should hold, why, and who must act.
+
+    \b
+    ledgerloop drift --format json
+    """
+    from orchestration.show import show_drift
+    from reverse_etl.planning.published import drift as drift_rows
+
+    rows = drift_rows(home_path())
+    if form == "json":
+        click.echo(json.dumps(rows, indent=1, default=str))
+    else:
+        show_drift(rows)
+
+
+@click.command()
+@click.argument("key")
+@click.option("--json", "as_json", is_flag=True)
+def trace(key: str, as_json: bool) -> None:
+    """Tell the story of an invoice, a receipt or a correlation id, in time order.
+
+    \b
+    ledgerloop trace 1930438491
+    ledgerloop trace rcpt-0a1b2c3d4e5f60718293
+    """
+    from orchestration.show import as_tree, show_trace
+    from reverse_etl.planning.published import related_keys
+
+    with open_store(home_path()) as store:
+        told = {
+            row.event_no: row for one in related_keys(home_path(), key) for row in store.trace(one)
+        }
+    rows = [row for _, row in sorted(told.items())]
+    if as_json:
+        click.echo(json.dumps([as_tree(row) for row in rows], indent=1, default=str))
+        return
+    if not rows:
+        raise click.ClickException(f"nothing is known of {key!r}")
+    show_trace(rows)
+
+
+@click.group()
+def audit() -> None:
+    """The record of what was done."""
+
+
+@audit.command()
+def verify() -> None:
+    """Check the whole event chain; one changed, removed or moved row is found.
+
+    Exit 0: unchanged. 1: changed, with the first place.
+    """
+    with open_store(home_path()) as store:
+        found = store.verify_audit()
+    for problem in found.problems:
+        click.echo(problem, err=True)
+    verdict = "intact" if found.is_intact else f"CHANGED: {found.problems_total:,} problems"
+    click.echo(
+        f"{verdict}: {found.events:,} events in {found.seals:,} sealed batches, "
+        f"{found.commands:,} commands, head {found.head_hash[:16]}"
+    )
+    sys.exit(0 if found.is_intact else 1)
+
+
+@audit.command()
+@click.option("--key", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+def export(key: Path, out: Path) -> None:
+    """Write the head of the chain, signed with an Ed25519 private key (PEM)."""
+    from orchestration.show import as_tree
+
+    with open_store(home_path()) as store:
+        head = store.export_head(key)
+    out.write_text(json.dumps(as_tree(head), indent=1, default=str), encoding="utf-8")
+    click.echo(f"signed head written to {out}")

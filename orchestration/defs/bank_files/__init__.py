@@ -1,0 +1,1 @@
+"""A sensor that starts the loop when a bank drops a new file."""

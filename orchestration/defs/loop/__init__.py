@@ -1,0 +1,1 @@
+"""The loop as assets, checks, a job and a schedule."""

@@ -1,0 +1,258 @@
+"""The work of every step of the loop: calls into other rooms, and what they reported.
+
+``orchestration.loop`` holds the order. No SQL and no field names stand here.
+"""
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from ingestion import read_system
+from ingestion.common.report import ReadReport
+from ingestion.common.warehouse import (
+    Run,
+    create_declared_tables,
+    open_warehouse,
+    write_config,
+)
+from orchestration.delivering import deliver_ready
+from orchestration.publish import publish
+from orchestration.run import StepReport
+from orchestration.truth import build_truth
+from reverse_etl.decide import run_cash, run_credit
+from reverse_etl.delivery.report import DeliveryReport
+from reverse_etl.planning.guards import SourceHealth, untied_now
+from reverse_etl.planning.mirror import mirror_ledger
+from reverse_etl.planning.planner import plan
+from reverse_etl.planning.problems import keep_drift, keep_problems
+from reverse_etl.planning.tables import create_tables
+
+if TYPE_CHECKING:
+    from orchestration.loop import Loop
+
+__all__ = [
+    "build",
+    "catch_up",
+    "decide_cash",
+    "decide_credit",
+    "deliver_step",
+    "look_twice",
+    "plan_crm",
+    "plan_step",
+    "publish_step",
+    "read",
+    "reread",
+]
+
+#: How often a run that another one overtakes reads again before it goes on.
+_CATCH_UPS_MAX = 3
+
+
+def read(loop: "Loop") -> StepReport:
+    """Read every system; drift stops writing for its kind."""
+    report = StepReport("read")
+    for system in loop.systems:
+        answer = read_system(system, loop.warehouse, run_started_at=loop.report.settings.started_at)
+        _take_over(loop, answer, report)
+    _prepare(loop)
+    return report
+
+
+def _take_over(loop: "Loop", answer: ReadReport, report: StepReport) -> None:
+    """Add one read to the step's report; record what a person must look at."""
+    report.counts[f"rows_{answer.system_id}"] = answer.rows
+    report.counts["rows_changed"] = report.counts.get("rows_changed", 0) + answer.rows_changed
+    loop.sources[answer.system_id] = SourceHealth(
+        answer.system_id,
+        answer.kind,
+        problem=next((d.message for d in answer.drift if d.stops_writing), ""),
+        read_at=loop.clock.now(),
+    )
+    for drift in answer.drift:
+        report.messages.append(f"{answer.system_id}: {drift.message}")
+    report.messages += [one.message for one in (*answer.refused, *answer.warnings)]
+    if not loop.report.settings.plan_only:
+        opened = keep_drift(loop.store, answer)
+        report.counts["exceptions"] = report.counts.get("exceptions", 0) + opened
+
+
+def _prepare(loop: "Loop") -> None:
+    """Write this run's configuration and the operations database's copy into the warehouse."""
+    settings = loop.report.settings
+    dates = {
+        (system.system_id, code): loop.clock.today(company.time_zone)
+        for system in loop.config.systems.values()
+        for code, company in system.companies.items()
+    }
+    run = Run(
+        settings.run_id,
+        settings.as_of,
+        settings.started_at,
+        {} if loop.is_as_of_fixed else dates,
+    )
+    with open_warehouse(loop.warehouse) as connection:
+        create_declared_tables(connection)
+        create_tables(connection)
+        write_config(connection, loop.config, run)
+        mirror_ledger(connection, loop.store)
+
+
+def build(loop: "Loop") -> StepReport:
+    """One dbt build: marts, sync and observed views, their tests.
+
+    Files and rows that cannot be used become exceptions here, from the warehouse: a run that was
+    killed after reading, or that only planned, loses none of them.
+    """
+    is_again = any(s.step == "truth" for s in loop.report.steps)
+    name = "truth again" if is_again else "truth"
+    built = build_truth(loop.dbt, loop.warehouse, is_again=is_again)
+    report = StepReport(name, counts=dict(built.counts), messages=list(built.messages))
+    if not loop.report.settings.plan_only:
+        with open_warehouse(loop.warehouse) as connection:
+            report.counts["exceptions"] = keep_problems(connection, loop.store)
+    return report
+
+
+def decide_cash(loop: "Loop") -> StepReport:
+    """Find what the money means: which open items each receipt pays."""
+    with open_warehouse(loop.warehouse) as connection:
+        summary = run_cash(connection, loop.policy, loop.as_of)
+    return StepReport(
+        "decide cash",
+        counts={f"receipts_{k}": v for k, v in summary.receipts_by_decision.items()},
+        money=_texts(summary.applied_by_currency),
+    )
+
+
+def decide_credit(loop: "Loop") -> StepReport:
+    """Decide limits, holds and order releases on what the ERP confirmed."""
+    catch_up(loop)
+    with open_warehouse(loop.warehouse) as connection:
+        mirror_ledger(connection, loop.store)
+        summary = run_credit(connection, loop.policy, loop.as_of)
+    return StepReport("decide credit", counts=dict(summary.rows_by_action))
+
+
+def plan_step(name: str, *objects: str) -> Callable[["Loop"], StepReport]:
+    """A planning step over some objects of every connected target."""
+
+    def run(loop: "Loop") -> StepReport:
+        settings = loop.report.settings
+        with open_warehouse(loop.warehouse) as connection:
+            mirror_ledger(connection, loop.store)
+            planned = plan(
+                connection,
+                loop.store,
+                loop.config,
+                loop.governance,
+                loop.policy,
+                objects=objects,
+                only=settings.only,
+                now=loop.clock.now(),
+                run_id=loop.run_id,
+                plan_only=settings.plan_only,
+                initial=settings.initial,
+                modes=loop.modes,
+                sources=list(loop.sources.values()),
+            )
+        loop.plans[name] = planned
+        loop.drift_found += planned.drift_rows
+        loop.drift_left += planned.unexplained_rows
+        return StepReport(
+            name,
+            counts=dict(planned.counts),
+            money=_texts(planned.money),
+            messages=list(planned.messages),
+        )
+
+    return run
+
+
+def plan_crm(loop: "Loop") -> StepReport:
+    """Find where the CRM differs from what the ERP confirmed, whoever posted there last."""
+    catch_up(loop)
+    return plan_step(
+        "plan crm", "salesforce.accounts", "salesforce.balances", "salesforce.invoices"
+    )(loop)
+
+
+def deliver_step(name: str, *objects: str) -> Callable[["Loop"], StepReport]:
+    """A delivery step: everything ready of some objects, to every connected target."""
+
+    def run(loop: "Loop") -> StepReport:
+        if loop.report.settings.plan_only:
+            return StepReport(name, is_skipped=True)
+        sent = asyncio.run(
+            deliver_ready(loop.config, loop.store, loop.governance, loop.modes, objects)
+        )
+        return _delivery_step(name, sent)
+
+    return run
+
+
+def _delivery_step(name: str, sent: DeliveryReport) -> StepReport:
+    return StepReport(
+        name,
+        counts={
+            "writes": sent.sent,
+            "verified": sent.verified,
+            "rejected": sent.rejected,
+            "unknown": sent.unknown,
+            "waiting": sent.waiting,
+            "dead": sent.dead,
+            "unconfirmed": sent.unconfirmed,
+            "left": sent.waiting + sent.unknown + sent.unconfirmed + sent.ready,
+            "exceptions": sent.exceptions_opened,
+            "requests": sent.requests,
+            "look_ups": sent.look_ups,
+        },
+    )
+
+
+def reread(loop: "Loop") -> StepReport:
+    """Read again the systems that money was posted to."""
+    report = StepReport("read again")
+    loop.read_started_at = started_at = loop.clock.now()
+    for system in loop.systems:
+        if system.companies:
+            answer = read_system(system, loop.warehouse, run_started_at=started_at)
+            _take_over(loop, answer, report)
+    _prepare(loop)
+    return report
+
+
+def catch_up(loop: "Loop") -> None:
+    """Read and build again where another run posted since this one read.
+
+    Without it this run would decide and show what the ERP held before, and undo in the CRM what
+    the other run has just put right. A run that keeps being overtaken goes on: the other one shows
+    its own postings after it.
+    """
+    for _ in range(_CATCH_UPS_MAX):
+        if not loop.posted:
+            return
+        reread(loop)
+        loop.dbt.build(is_refresh=True)
+
+
+def look_twice(loop: "Loop") -> StepReport:
+    """Read and build once more: a GL difference that stays blocks that company's postings."""
+    report = reread(loop)
+    report.step = "look twice"
+    loop.dbt.build(is_refresh=True)
+    with open_warehouse(loop.warehouse) as connection:
+        untied = untied_now(connection)
+    report.counts["untied_companies"] = len(untied)
+    report.messages += [f"{company}: sub-ledger and GL still differ" for company in untied]
+    return report
+
+
+def publish_step(loop: "Loop") -> StepReport:
+    """Publish the warehouse; a run that left exceptions is published too, and says so."""
+    publish(loop.warehouse, loop.home, loop.run_id)
+    return StepReport("publish")
+
+
+def _texts(money: dict[str, Decimal]) -> dict[str, str]:
+    return {currency: format(amount, "f") for currency, amount in sorted(money.items())}

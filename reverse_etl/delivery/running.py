@@ -1,0 +1,60 @@
+"""``deliver`` for callers without an event loop: a loop of its own, signals, writers closed."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+
+from reverse_etl.delivery.bounds import Bounds
+from reverse_etl.delivery.engine import Engine, deliver
+from reverse_etl.delivery.report import DeliveryReport, Progress
+from reverse_etl.delivery.writer import Writer
+from reverse_etl.ledger.clock import Clock
+from reverse_etl.ledger.modes import Modes
+from reverse_etl.ledger.store import Store
+
+__all__ = ["deliver_now"]
+
+
+def deliver_now(
+    store: Store,
+    writers: Mapping[str, Writer],
+    *,
+    clock: Clock,
+    modes: Modes | None = None,
+    bounds: Bounds | None = None,
+    seed: int | None = None,
+    object_names: Collection[str] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> DeliveryReport:
+    """``deliver`` in an event loop of its own; Ctrl-C and SIGTERM end it cleanly.
+
+    The first signal takes no new work and finishes what is on its way; the writers are closed.
+    """
+
+    async def main() -> DeliveryReport:
+        loop = asyncio.get_running_loop()
+
+        def listen(engine: Engine) -> None:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                # Only the main thread may listen to signals; elsewhere the caller stops the run.
+                with suppress(ValueError, RuntimeError):
+                    loop.add_signal_handler(number, engine.stop)
+
+        try:
+            return await deliver(
+                store,
+                writers,
+                clock=clock,
+                modes=modes,
+                bounds=bounds,
+                seed=seed,
+                object_names=object_names,
+                on_progress=on_progress,
+                on_engine=listen,
+            )
+        finally:
+            for writer in writers.values():
+                await writer.close()
+
+    return asyncio.run(main())

@@ -1,0 +1,75 @@
+"""Reading the published warehouse for people: differences, drift, and the keys of a business thing.
+
+Readers open the symlink's real path (STACK.md); the working file is never touched.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from ingestion.common.errors import ConfigError
+
+__all__ = ["differences", "drift", "related_keys"]
+
+
+def _rows(home: Path, query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
+    """Rows of a query on the published copy, as dictionaries.
+
+    Raises:
+        ConfigError: nothing has been published yet.
+    """
+    link = home / "published" / "warehouse.duckdb"
+    if not link.exists():
+        raise ConfigError(
+            f"nothing is published at {link}: run `ledgerloop sync` first", code="not_published"
+        )
+    with duckdb.connect(str(link.resolve()), read_only=True) as connection:
+        cursor = connection.execute(query, parameters or [])
+        names = [column[0] for column in cursor.description or []]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def differences(home: Path) -> list[dict[str, Any]]:
+    """Every difference of the last run that is not merely equal, one row per field."""
+    return _rows(
+        home,
+        "select system_id, object_name, object_key, field, observed, desired, class, action, rule,"
+        " customer_name, company_code, document, amount, currency_code"
+        " from plan.differences order by system_id, object_name, object_key, field",
+    )
+
+
+def drift(home: Path) -> list[dict[str, Any]]:
+    """Rows of ``marts.rec_target_drift``: where a target differs, why, and who must act."""
+    return _rows(home, "select * from marts.rec_target_drift order by all")
+
+
+def related_keys(home: Path, key: str) -> list[str]:
+    """The key itself and the hub's keys for it: items of an invoice number, their receipts.
+
+    Works without a published warehouse: then only the key itself is known.
+    """
+    try:
+        found = _rows(
+            home,
+            """
+            with items as (
+                select item_key, clearing_document, system_id, company_code
+                from marts.fct_open_items
+                where invoice_number = $1 or item_key = $1 or accounting_document = $1
+            )
+            select item_key as related from items
+            union
+            select receipt_id from marts.fct_receipts
+            where receipt_id = $1 or correlation_id = $1 or bank_reference = $1
+            union
+            select applications.receipt_id
+            from decisions.applications inner join items on applications.item_key = items.item_key
+            """,
+            [key],
+        )
+    except ConfigError:
+        found = []
+    related = [str(row["related"]) for row in found]
+    return [key, *sorted(one for one in related if one != key)]

@@ -1,0 +1,1 @@
+"""Writing to a REST target that is described in ledgerloop.toml alone."""

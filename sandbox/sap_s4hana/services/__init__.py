@@ -1,0 +1,1 @@
+"""The sets of the sandbox by business area, each with its rules."""

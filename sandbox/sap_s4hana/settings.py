@@ -1,0 +1,103 @@
+"""Switches of the sandboxed S/4HANA system. What no source verified stands here, not in code."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+__all__ = ["SapCompany", "SapSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class SapCompany:
+    """One company code. ``open_from``: first day that may be posted to; None means long ago."""
+
+    currency_code: str
+    credit_segment: str = "1000"
+    name: str = ""
+    open_from: date | None = None
+
+
+def _companies() -> Mapping[str, SapCompany]:
+    found = {code: SapCompany("USD") for code in ("U001", "U002", "U005", "U007", "U013")}
+    found["CA02"] = SapCompany("CAD")
+    return found
+
+
+def _accounts() -> Mapping[str, str]:
+    return {
+        "11001000": "Bank",
+        "12100000": "Trade receivables",
+        "21650000": "Unidentified receipts",
+        "22000000": "Output tax",
+        "41000000": "Revenue",
+        "51000000": "Adjustments",
+        "71000000": "Realised exchange differences",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class SapSettings:
+    """Everything about the system that its protocols do not say.
+
+    Attributes:
+        page_size: rows of a page that the server cuts (``__next``).
+        clearing_lag_seconds: how long an accepted clearing request waits, by the clock.
+        clearing_lag_reads: instead of seconds, how many reads of the open items it outlives.
+        gl_balance_service: ``SERVICE/Set`` of the G/L balances. Not a verified SAP contract.
+        clearing_log_service: ``SERVICE/Set`` of the clearing log; empty serves none. Not verified.
+        duplicate_answer: what a journal entry message gets whose id was seen: ``refused`` (severity
+            3, no document) or ``repeated`` (the first document again). No source shows the body.
+        deduplicates_entries: whether the ids of single entries count too, not only the message's.
+        needs_if_match: 428 for a change without If-Match.
+        session_seconds: life of a CSRF token and its cookies; ``token_seconds`` of a bearer token.
+        payment_terms: net days by terms key, for customer items that come without their own.
+        rates: units of the second currency per unit of the first.
+    """
+
+    username: str = "COMM_USER"
+    password: str = "Sandbox-1"  # noqa: S105 - loopback only, handed out in the endpoints file
+    client_id: str = "ledgerloop-client"
+    client_secret: str = "Sandbox-2"  # noqa: S105 - as above
+    sap_client: str = "100"
+    sid: str = "SBX"
+    companies: Mapping[str, SapCompany] = field(default_factory=_companies)
+    gl_accounts: Mapping[str, str] = field(default_factory=_accounts)
+    ar_gl_account: str = "12100000"
+    tax_gl_account: str = "22000000"
+    difference_gl_account: str = "71000000"
+    bank_gl_accounts: frozenset[str] = frozenset({"11001000"})
+    open_item_gl_accounts: frozenset[str] = frozenset({"21650000"})
+    chart_of_accounts: str = "YCOA"
+    credit_segments: Mapping[str, str] = field(default_factory=lambda: {"1000": "USD"})
+    rates: Mapping[tuple[str, str], Decimal] = field(
+        default_factory=lambda: {("CAD", "USD"): Decimal("0.72")}
+    )
+    payment_terms: Mapping[str, int] = field(default_factory=dict)
+    page_size: int = 5_000
+    clearing_lag_seconds: float = 1.0
+    clearing_lag_reads: int | None = None
+    gl_balance_service: str = "YY1_GLACCOUNTBALANCE_CDS/YY1_GLAccountBalance"
+    clearing_log_service: str = "YY1_CLEARINGLOG_CDS/YY1_ClearingLog"
+    duplicate_answer: Literal["refused", "repeated"] = "refused"
+    deduplicates_entries: bool = True
+    needs_if_match: bool = True
+    session_seconds: int = 1_800
+    token_seconds: int = 3_600
+
+    #: Document types that are billing documents, and that are receipts.
+    invoice_types: frozenset[str] = frozenset({"RV"})
+    credit_memo_types: frozenset[str] = frozenset({"RG"})
+    receipt_types: frozenset[str] = frozenset({"DZ"})
+    number_ranges: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "RV": "1800000000",
+            "RG": "1600000000",
+            "DR": "1800000000",
+            "DG": "1600000000",
+            "DZ": "1400000000",
+            "DA": "1600000000",
+        }
+    )
+    default_number_range: str = "0100000000"

@@ -1,0 +1,45 @@
+"""Fixtures of every test folder."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.core.serve import Options
+from sandbox.core.tls import Certificate, make_certificate
+from tests.support import serving
+
+
+@pytest.fixture
+def serve_app() -> Iterator[Callable[..., str]]:
+    """``serve_app(app, certificate=None)`` serves an app on a real port until the test ends."""
+    with ExitStack() as stack:
+
+        def start(app: Any, *, certificate: Certificate | None = None) -> str:
+            return stack.enter_context(serving.serve_app(app, certificate=certificate))
+
+        yield start
+
+
+@pytest.fixture
+def serve_sandbox() -> Iterator[Callable[[Options], dict[str, Any]]]:
+    """``serve_sandbox(Options(...))`` runs sandbox systems until the test ends."""
+    with ExitStack() as stack:
+        yield lambda options: stack.enter_context(serving.serve_sandbox(options))
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty ``LEDGERLOOP_HOME`` for this test alone."""
+    path = tmp_path / "home"
+    path.mkdir()
+    monkeypatch.setenv("LEDGERLOOP_HOME", str(path))
+    return path
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """One self-signed certificate for loopback."""
+    return make_certificate(tmp_path_factory.mktemp("tls"))

@@ -1,0 +1,124 @@
+"""The main job on the twin, twice: the second run finds nothing to do and sends not one write."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.flow.scene import CRM, ERP, SIZES, Finished, Scene, running_product
+from tests.flow.stage import Stage, story
+
+FIGURES = {
+    "paid_but_open",
+    "stale_limits",
+    "blocked_in_good_standing",
+    "crm_wrong_status",
+    "crm_unlinked",
+    "awaiting_approval",
+    "unapplied_cash",
+    "drift_rows",
+    "gl_ties",
+}
+#: Figures that must be zero for the loop to count as closed.
+CLOSED = {
+    "paid_but_open",
+    "stale_limits",
+    "blocked_in_good_standing",
+    "crm_wrong_status",
+    "drift_rows",
+}
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A finished ``ledgerloop demo``; what the vendors had counted around its second run."""
+
+    finished: Finished
+    report: dict[str, Any]
+    home: Path
+    before_run_2: dict[str, Any]
+    after_run_2: dict[str, Any]
+
+
+@story
+def demo(stage: Stage) -> Demo:
+    home = stage.folder / "demo"
+    file = stage.folder / "demo.json"
+    sizes = [
+        part for name, size in SIZES.items() for part in (f"--{name.replace('_', '-')}", str(size))
+    ]
+    lines, counted = [], {}
+    environment = {"LEDGERLOOP_ENDPOINTS": "", "PYTHONUNBUFFERED": "1"}
+    arguments = ("demo", *sizes, "--json", str(file))
+    with running_product(Scene(home, {}), *arguments, **environment) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith(("4. Run 2", "5. After")):
+                counted[line[0]] = _counted(home)
+        err = process.stderr.read()
+        process.wait(timeout=60)
+    assert file.exists(), err
+    report = json.loads(file.read_text(encoding="utf-8"))
+    finished = Finished(process.returncode, "".join(lines), err)
+    return Demo(finished, report, home, counted["4"], counted["5"])
+
+
+def _counted(home: Path) -> dict[str, Any]:
+    """Every effect in both vendors' own books, and the CRM's count of write requests."""
+    endpoints = json.loads((home / "sandbox" / "endpoints.json").read_text(encoding="utf-8"))
+    scene = Scene(home, endpoints)
+    crm = scene.ledger(CRM)
+    return {ERP: scene.ledger(ERP), CRM: crm["effects"], "write requests": crm["calls"]["writes"]}
+
+
+@pytest.fixture(scope="module")
+def shown(stage: Stage) -> Demo:
+    return stage.of(demo)
+
+
+def test_the_demo_ends_with_success_and_says_that_the_loop_closed(shown: Demo) -> None:
+    assert shown.finished.code == 0, shown.finished.err
+    assert shown.report["closed"] is True
+    assert "The loop closed." in shown.finished.out
+
+
+def test_the_first_run_writes_and_verifies_every_write(shown: Demo) -> None:
+    first = shown.report["runs"][0]
+    assert first["writes"] > 0
+    assert first["verified"] == first["writes"]
+    assert first["exceptions"] == 0
+
+
+def test_the_second_run_writes_nothing(shown: Demo) -> None:
+    second = shown.report["runs"][1]
+    assert (second["writes"], second["verified"], second["exceptions"]) == (0, 0, 0)
+
+
+def test_the_report_has_the_public_form(shown: Demo) -> None:
+    assert {"closed", "before", "after", "runs"} <= shown.report.keys()
+    for side in ("before", "after"):
+        assert shown.report[side].keys() >= FIGURES
+    for run in shown.report["runs"]:
+        assert run.keys() >= {"writes", "verified", "exceptions", "seconds"}
+
+
+def test_the_figures_before_show_the_trouble_and_after_none_of_it(shown: Demo) -> None:
+    before, after = shown.report["before"], shown.report["after"]
+    assert {name for name in CLOSED if before[name] > 0} == CLOSED
+    assert {name: after[name] for name in CLOSED} == dict.fromkeys(CLOSED, 0)
+    assert after["gl_ties"] is True
+
+
+def test_the_end_names_where_to_look_next(shown: Demo) -> None:
+    published = shown.home / "published" / "warehouse.duckdb"
+    assert str(published) in shown.finished.out
+    assert published.exists()
+
+
+def test_the_second_run_sent_no_write_request_and_had_no_effect(shown: Demo) -> None:
+    assert shown.before_run_2["write requests"] > 0
+    assert shown.after_run_2 == shown.before_run_2

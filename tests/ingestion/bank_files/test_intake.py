@@ -1,0 +1,173 @@
+import os
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from ingestion import bank_files
+from ingestion.common.config import System
+from ingestion.common.report import ReadReport
+from ingestion.common.warehouse import open_warehouse
+from tests.ingestion.bank_files.camt import document, entry, statement
+
+NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
+class Bank:
+    """An inbox and the warehouse it is read into."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.inbox = tmp_path / "inbox"
+        self.inbox.mkdir()
+        self.warehouse = tmp_path / "w.duckdb"
+        self.system = System(system_id="bank", kind="bank_files", base_url=self.inbox.as_uri())
+
+    def drop(self, name: str, content: bytes, age_seconds: float = 3600) -> None:
+        path = self.inbox / name
+        path.write_bytes(content)
+        at = (NOW - timedelta(seconds=age_seconds)).timestamp()
+        os.utime(path, (at, at))
+
+    def read(self, **options: object) -> ReadReport:
+        return bank_files.read(self.system, self.warehouse, run_started_at=NOW, **options)
+
+    def rows(self, sql: str) -> list[tuple]:
+        with open_warehouse(self.warehouse) as connection:
+            return connection.execute(sql).fetchall()
+
+    def files(self) -> list[tuple]:
+        return self.rows(
+            "select file_name, status, reason_code from bank_files_raw.files order by 1"
+        )
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Bank:
+    return Bank(tmp_path)
+
+
+def day(number: int, *texts: str, opening: str = "100.00", closing: str = "100.00") -> bytes:
+    return document(statement(texts, number=str(number), opening=opening, closing=closing))
+
+
+def test_a_bad_file_is_kept_with_its_reason_and_the_others_go_on(bank: Bank) -> None:
+    good = day(1, entry("50.00", reference="R1"), closing="150.00")
+    bank.drop("a_wrong.xml", day(1, closing="1.00"))
+    bank.drop("b_cut.xml", good[:-80])
+    bank.drop("c_good.xml", good)
+    report = bank.read()
+    assert [error.code for error in report.refused] == ["balances_do_not_add_up", "truncated"]
+    assert bank.files() == [
+        ("a_wrong.xml", "refused", "balances_do_not_add_up"),
+        ("b_cut.xml", "refused", "truncated"),
+        ("c_good.xml", "accepted", ""),
+    ]
+    found = "select amount, account_servicer_reference, system_id from bank_files_raw.entries"
+    assert bank.rows(found) == [(Decimal("50.000000"), "R1", "bank")]
+    assert bank.rows(
+        "select statements, entries from bank_files_raw.files where status = 'accepted'"
+    ) == [(1, 1)]
+
+
+def test_a_second_read_takes_nothing_and_refuses_nothing_again(bank: Bank) -> None:
+    bank.drop("a.xml", day(1))
+    bank.drop("b.xml", day(2, closing="1.00"))
+    bank.read()
+    again = bank.read()
+    assert again.rows == 0
+    assert again.rows_changed == 0
+    assert again.refused == ()
+
+
+def test_a_duplicate_by_content_or_by_statement_is_kept_as_such_and_books_nothing(
+    bank: Bank,
+) -> None:
+    content = day(1, entry("50.00", reference="R1"), closing="150.00")
+    bank.drop("a.xml", content)
+    bank.drop("b_copy.xml", content)
+    bank.read()
+    bank.drop("c_late_copy.xml", content)
+    bank.drop("d_same_statement.xml", content + b"\n")
+    report = bank.read()
+    assert bank.files() == [
+        ("a.xml", "accepted", ""),
+        ("b_copy.xml", "duplicate", "duplicate_file"),
+        ("c_late_copy.xml", "duplicate", "duplicate_file"),
+        ("d_same_statement.xml", "duplicate", "duplicate_statement"),
+    ]
+    assert "a.xml" in report.refused[1].message
+    assert bank.rows("select count(*) from bank_files_raw.entries") == [(1,)]
+
+
+def test_a_gap_in_the_sequence_is_a_warning_and_the_file_is_taken(bank: Bank) -> None:
+    bank.drop("a.xml", day(1))
+    bank.drop("c.xml", day(4))
+    report = bank.read()
+    assert [warning.code for warning in report.warnings] == ["sequence_gap"]
+    assert "2 to 3" in report.warnings[0].message
+    assert bank.files()[1] == ("c.xml", "accepted", "sequence_gap")
+
+
+def test_files_that_arrive_in_another_order_make_no_gap(bank: Bank) -> None:
+    bank.drop("a.xml", day(3))
+    bank.drop("b.xml", day(2))
+    bank.drop("c.xml", day(1))
+    assert bank.read().warnings == ()
+    bank.drop("d.xml", day(4))
+    assert bank.read().warnings == ()
+
+
+def test_the_senders_own_count_is_compared(bank: Bank) -> None:
+    extra = "<TxsSummry><TtlNtries><NbOfNtries>3</NbOfNtries></TtlNtries></TxsSummry>"
+    content = document(statement([entry("1.00")], closing="101.00", extra=extra))
+    bank.drop("a.xml", content)
+    assert [warning.code for warning in bank.read().warnings] == ["entry_count"]
+
+
+def test_one_reference_for_two_movements_keeps_both(bank: Bank) -> None:
+    content = day(
+        1,
+        entry("50.00", reference="SAME"),
+        entry("50.00", side="DBIT", reference="SAME", extra="<RvslInd>true</RvslInd>"),
+        entry("50.00", reference="NONREF"),
+        entry("50.00", reference="NONREF"),
+        closing="200.00",
+    )
+    bank.drop("a.xml", content)
+    bank.drop("b.xml", day(2, entry("7.00", reference="SAME"), closing="107.00"))
+    bank.read()
+    totals = "select count(*), count(distinct receipt_id), sum(amount) from bank_files_raw.entries"
+    assert bank.rows(totals) == [(5, 5, Decimal("107.000000"))]
+
+
+def test_a_movement_that_comes_again_in_another_statement_is_the_same_receipt(bank: Bank) -> None:
+    bank.drop("a.xml", day(1, entry("50.00", reference="R1"), closing="150.00"))
+    bank.read()
+    before = bank.rows("select receipt_id from bank_files_raw.entries")
+    bank.drop("b.xml", day(2, entry("50.00", reference="R1"), closing="150.00"))
+    bank.read()
+    assert bank.rows("select receipt_id from bank_files_raw.entries") == before
+
+
+def test_a_young_file_that_is_cut_off_is_left_for_the_next_read(bank: Bank) -> None:
+    content = day(1, entry("50.00"), closing="150.00")
+    bank.drop("a.xml", content[:-80], age_seconds=1)
+    assert bank.read().refused == ()
+    assert bank.files() == []
+    bank.drop("a.xml", content)
+    bank.read()
+    assert bank.files() == [("a.xml", "accepted", "")]
+
+
+def test_messages_never_show_a_whole_account(bank: Bank) -> None:
+    bank.drop("a.xml", day(1, closing="1.00"))
+    message = bank.read().refused[0].message
+    assert "DE8937" not in message
+    assert "****3000" in message
+
+
+def test_an_empty_inbox_is_read_at_once(bank: Bank) -> None:
+    report = bank.read()
+    assert report.rows == 0
+    assert {one.name for one in report.objects} == {"files", "statements", "entries"}
