@@ -27,6 +27,8 @@ from ingestion.common.warehouse import open_warehouse
 __all__ = ["Taken", "take_files"]
 
 _SPECS = {spec.name: spec for spec in OBJECTS}
+_FILE_COLUMNS = tuple(field.name for field in _SPECS["files"].fields)
+_DUPLICATE = "duplicate"
 
 
 @dataclass(slots=True)
@@ -40,9 +42,13 @@ class Taken:
 
 @dataclass(slots=True)
 class _Stored:
-    """What the warehouse holds of this bank already, as far as new files need it."""
+    """What the warehouse holds of this bank already, as far as new files need it.
+
+    ``files``: content to the name it first came under. ``rows``: every known file as it is stored.
+    """
 
     files: dict[str, str]
+    rows: dict[tuple[str, str], dict[str, Any]]
     statements: dict[str, str]
     entries: dict[str, Known]
     sequences: Sequences
@@ -93,12 +99,17 @@ def _take(file: InboxFile, work: _Work) -> None:
     stored, sha256 = work.stored, ""
     try:
         sha256 = sha256_of(file)
+        known = stored.rows.get((sha256, file.path.name))
+        if known is not None:
+            # Only its time changed (a copy, a restored backup): what became of it stands.
+            work.rows["files"].append({**known, "received_at": file.received_at})
+            return
         statements = _fresh_statements(file, sha256, stored)
     except InputRefused as error:
         if error.code == "truncated" and file.is_young:
             return  # perhaps still being written: the next read looks again
         is_duplicate = error.code.startswith("duplicate")
-        status = "duplicate" if is_duplicate else "refused"
+        status = _DUPLICATE if is_duplicate else "refused"
         row = _file_row(file, sha256, status, error.code, error.message)
         work.rows["files"].append(row)
         work.taken.refused.append(error)
@@ -252,10 +263,11 @@ def _stored(warehouse_path: Path, system: System) -> _Stored:
         def rows(sql: str) -> list[tuple[Any, ...]]:
             return connection.execute(sql, [system.system_id]).fetchall()
 
-        files = rows(
-            "SELECT file_sha256, file_name FROM bank_files_raw.files "
-            "WHERE system_id = ? AND status <> 'duplicate'"
-        )
+        names = ", ".join(_FILE_COLUMNS)
+        files = [
+            dict(zip(_FILE_COLUMNS, row, strict=True))
+            for row in rows(f"SELECT {names} FROM bank_files_raw.files WHERE system_id = ?")  # noqa: S608
+        ]
         statements = rows(
             "SELECT s.statement_id, coalesce(f.file_name, s.file_sha256), s.account, "
             "s.closing_date, s.sequence_number FROM bank_files_raw.statements s "
@@ -269,7 +281,10 @@ def _stored(warehouse_path: Path, system: System) -> _Stored:
     for _, _, account, day, number in statements:
         sequences.add(account, day, number)
     return _Stored(
-        files=dict(files),
+        files={
+            row["file_sha256"]: row["file_name"] for row in files if row["status"] != _DUPLICATE
+        },
+        rows={(row["file_sha256"], row["file_name"]): row for row in files},
         statements={statement_id: name for statement_id, name, *_ in statements},
         entries={receipt_id: Known(amount, day) for receipt_id, amount, day in entries},
         sequences=sequences,

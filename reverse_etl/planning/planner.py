@@ -35,6 +35,7 @@ from reverse_etl.planning.guards import (
 from reverse_etl.planning.mirror import mirror_ledger
 from reverse_etl.planning.plan import ObjectPlan, Plan, PlanRow, plan_rows
 from reverse_etl.planning.policy import Policy, flow_modes
+from reverse_etl.planning.problems import GUARD_PREFIX, close_passed_guards
 from reverse_etl.planning.rows import Awaited, money_of, read_rows, unwanted_commands
 
 __all__ = ["Plan", "PlanRow", "plan"]
@@ -143,7 +144,7 @@ def _plan_object(run: _Run, target: TargetObject, system_ids: Sequence[str]) -> 
         made.unexplained += not one.is_explained
     made.actions["wait"] += sum(size.changed for size in sizes if size.system_id in stopped)
     if not run.plan_only:
-        _open_exceptions(run, target, made, done)
+        _keep_exceptions(run, target, system_ids, made, done)
     return made
 
 
@@ -314,14 +315,21 @@ def _adopted(run: _Run, target: TargetObject, system_ids: Sequence[str]) -> Iter
             )
 
 
-def _open_exceptions(
-    run: _Run, target: TargetObject, made: ObjectPlan, done: Sequence[KeyPlan]
+def _keep_exceptions(
+    run: _Run,
+    target: TargetObject,
+    system_ids: Sequence[str],
+    made: ObjectPlan,
+    done: Sequence[KeyPlan],
 ) -> None:
-    """What a person must look at: guards that held something back, values that may not be sent."""
+    """What a person must look at: guards that held something back, values that may not be sent.
+
+    A guard that holds nothing back any more closes its exception.
+    """
     new = [
         NewException(
             exception_class=BUSINESS,
-            code=f"guard_{guard.guard}",
+            code=f"{GUARD_PREFIX}{guard.guard}",
             message=guard.message,
             system_id=guard.system_id,
             object_name=target.name,
@@ -343,6 +351,7 @@ def _open_exceptions(
         for one in done
         if one.problem_field
     ]
+    close_passed_guards(run.store, target.name, system_ids, new)
     if new:
         run.store.open_exceptions(new)
         made.exceptions += len(new)

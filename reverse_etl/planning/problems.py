@@ -6,7 +6,7 @@ exceptions, so nothing is lost when a run is killed between reading and recordin
 finds the same again adds no event. What a person settled stays settled. It judges nothing itself.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import duckdb
 
@@ -20,7 +20,10 @@ from reverse_etl.ledger.exceptions import (
 )
 from reverse_etl.ledger.store import Store
 
-__all__ = ["keep_drift", "keep_problems"]
+__all__ = ["GUARD_PREFIX", "close_passed_guards", "keep_drift", "keep_problems"]
+
+#: Codes of exceptions that a guard opened begin with this.
+GUARD_PREFIX = "guard_"
 
 #: Who closes an exception whose cause is gone.
 _HUB = "ledgerloop"
@@ -90,6 +93,29 @@ def keep_drift(store: Store, answer: ReadReport) -> int:
         if drift.stops_writing
     ]
     return _keep(store, found, lambda one: one.system_id == answer.system_id and one.code in kinds)
+
+
+def close_passed_guards(
+    store: Store, object_name: str, system_ids: Collection[str], failing: Iterable[NewException]
+) -> None:
+    """Close what guards of an object opened and hold back no longer.
+
+    Args:
+        store: the operations database.
+        object_name: the target object that was planned.
+        system_ids: where it was planned; guards of other systems were not asked.
+        failing: what its guards hold back now.
+    """
+    now = {(one.system_id, one.code, one.object_key) for one in failing}
+    gone = [
+        one.exception_id
+        for one in store.exceptions(state="open", object_name=object_name)
+        if one.code.startswith(GUARD_PREFIX)
+        and one.system_id in system_ids
+        and (one.system_id, one.code, one.object_key) not in now
+    ]
+    if gone:
+        store.resolve_exceptions(gone, by=_HUB, reason="the guard holds nothing back any more")
 
 
 def _keep(

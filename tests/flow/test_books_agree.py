@@ -11,6 +11,7 @@ from tests.flow.independent_check import Findings
 from tests.flow.scene import Scene
 from tests.flow.stage import Stage
 from tests.flow.test_the_loop_closes import demo
+from tests.sandbox.sap_s4hana import system
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +57,34 @@ def test_debits_equal_credits_in_every_company(findings: Findings) -> None:
     assert findings.agree
 
 
-def test_the_check_sees_one_wrong_cent(stage: Stage) -> None:
+def test_the_check_sees_a_receipt_that_a_clerk_booked_again(stage: Stage) -> None:
     """A check that cannot fail proves nothing."""
+    scene = stage.scene(stage.of(demo).home, "booked-again")
+    receipt = next(one for one in scene.truth["receipts"] if one["company_code"] == "U001")
+    amount = receipt["amount"]
+    again = system.entry(
+        "AGAIN-1",
+        system.debtor(f"-{amount}", receipt["customer"]),
+        system.general("11001000", amount),
+        kind="DZ",
+        posting_date=date.fromisoformat(receipt["value_date"]),
+        reference=receipt["bank_reference"],
+    )
+    with scene.clerk() as clerk:
+        answer = clerk.post(
+            f"{scene.endpoints['systems']['sap_emea']['base_url']}"
+            "/sap/bc/srt/scs_ext/sap/journalentrycreaterequestconfi",
+            data=system.create_message("AGAIN", again).encode(),
+            headers={"content-type": "text/xml; charset=utf-8"},
+        )
+    assert answer.status_code == 200, answer.text
+    doubled = [text for text in checked(scene).differences if text.startswith("receipt ")]
+    assert len(doubled) == 1
+    assert f"{receipt['bank_reference']}" in doubled[0]
+    assert "has 2 postings" in doubled[0]
+
+
+def test_the_check_sees_one_wrong_cent(stage: Stage) -> None:
     scene = stage.scene(stage.of(demo).home, "one-wrong-cent")
     with independent_check.salesforce(scene.endpoints["systems"]["crm"]) as client:
         (row, *_) = client.query("SELECT Id, AR_Net__c FROM AR_Balance__c")["records"]

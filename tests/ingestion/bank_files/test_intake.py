@@ -70,6 +70,23 @@ def test_a_bad_file_is_kept_with_its_reason_and_the_others_go_on(bank: Bank) -> 
     ) == [(1, 1)]
 
 
+def test_a_file_whose_time_alone_changed_is_no_duplicate_of_itself(bank: Bank) -> None:
+    contents = {"a.xml": day(1), "b.xml": day(2, closing="1.00")}
+    for name, content in contents.items():
+        bank.drop(name, content)
+    bank.read()
+    before = bank.files()
+    for name, content in contents.items():
+        bank.drop(name, content, age_seconds=60)
+    again = bank.read()
+    assert again.refused == ()
+    assert bank.files() == before
+    assert bank.rows("select distinct received_at from bank_files_raw.files") == [
+        (NOW - timedelta(seconds=60),)
+    ]
+    assert bank.read().rows == 0
+
+
 def test_a_second_read_takes_nothing_and_refuses_nothing_again(bank: Bank) -> None:
     bank.drop("a.xml", day(1))
     bank.drop("b.xml", day(2, closing="1.00"))

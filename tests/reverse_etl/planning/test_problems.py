@@ -73,3 +73,14 @@ def test_a_column_that_is_back_closes_its_exception(desk: Desk) -> None:
     assert [one.code for one in desk.store.exceptions(state="open")] == ["vanished_column"]
     keep_drift(desk.store, whole)
     assert list(desk.store.exceptions(state="open")) == []
+
+
+def test_a_guard_that_holds_nothing_back_any_more_closes_its_exception(desk: Desk) -> None:
+    desk.wants("salesforce.accounts", "001", open_balance="10", status="Current")
+    desk.holds("salesforce.accounts", "001", open_balance="5", status="Current")
+    desk.plan("salesforce.accounts", initial=False)
+    (held,) = desk.store.exceptions(state="open")
+    assert held.code == "guard_first_load"
+    desk.plan("salesforce.accounts")
+    (closed,) = desk.store.exceptions()
+    assert (closed.state, closed.closed_by) == ("closed", "ledgerloop")
