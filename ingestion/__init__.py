@@ -26,13 +26,23 @@ def read_system(
 ) -> "ReadReport":
     """Read one connected system into the warehouse with its kind's ``read``.
 
+    A whole reading is remembered with its instant, whether or not anything had changed.
+
     Raises:
         ConfigError: there is no folder for the kind, or the system cannot be reached as configured.
     """
-    answer = _kind_of(system).read(
-        system, warehouse, run_started_at=run_started_at, only_objects=only_objects
+    from ingestion.common.warehouse import LastRead, remember_read
+
+    report = cast(
+        "ReadReport",
+        _kind_of(system).read(
+            system, warehouse, run_started_at=run_started_at, only_objects=only_objects
+        ),
     )
-    return cast("ReadReport", answer)
+    if only_objects is None:
+        problem = next((drift.message for drift in report.drift if drift.stops_writing), "")
+        remember_read(warehouse, LastRead(system.system_id, system.kind, run_started_at, problem))
+    return report
 
 
 def check_system(system: "System") -> list[str]:

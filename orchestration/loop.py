@@ -112,7 +112,7 @@ class Loop:
         self.plans: dict[str, Plan] = {}
         self.drift_found = 0
         self.drift_left = 0
-        self.sources: dict[str, SourceHealth] = {}
+        self.sources: list[SourceHealth] = []
         self.read_started_at = started_at
 
     # ------------------------------------------------------------------ running

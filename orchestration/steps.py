@@ -9,10 +9,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ingestion import read_system
+from ingestion.common.config import System
 from ingestion.common.report import ReadReport
 from ingestion.common.warehouse import (
+    LastRead,
     Run,
     create_declared_tables,
+    last_reads,
     open_warehouse,
     write_config,
 )
@@ -40,6 +43,7 @@ __all__ = [
     "look_twice",
     "plan_crm",
     "plan_step",
+    "prepare",
     "publish_step",
     "read",
     "reread",
@@ -55,7 +59,7 @@ def read(loop: "Loop") -> StepReport:
     for system in loop.systems:
         answer = read_system(system, loop.warehouse, run_started_at=loop.report.settings.started_at)
         _take_over(loop, answer, report)
-    _prepare(loop)
+    prepare(loop)
     return report
 
 
@@ -63,12 +67,6 @@ def _take_over(loop: "Loop", answer: ReadReport, report: StepReport) -> None:
     """Add one read to the step's report; record what a person must look at."""
     report.counts[f"rows_{answer.system_id}"] = answer.rows
     report.counts["rows_changed"] = report.counts.get("rows_changed", 0) + answer.rows_changed
-    loop.sources[answer.system_id] = SourceHealth(
-        answer.system_id,
-        answer.kind,
-        problem=next((d.message for d in answer.drift if d.stops_writing), ""),
-        read_at=loop.clock.now(),
-    )
     for drift in answer.drift:
         report.messages.append(f"{answer.system_id}: {drift.message}")
     report.messages += [one.message for one in (*answer.refused, *answer.warnings)]
@@ -77,7 +75,7 @@ def _take_over(loop: "Loop", answer: ReadReport, report: StepReport) -> None:
         report.counts["exceptions"] = report.counts.get("exceptions", 0) + opened
 
 
-def _prepare(loop: "Loop") -> None:
+def prepare(loop: "Loop") -> None:
     """Write this run's configuration and the operations database's copy into the warehouse."""
     settings = loop.report.settings
     dates = {
@@ -96,6 +94,17 @@ def _prepare(loop: "Loop") -> None:
         create_tables(connection)
         write_config(connection, loop.config, run)
         mirror_ledger(connection, loop.store)
+        read = {one.system_id: one for one in last_reads(connection)}
+    # Also those that this run does not read (--only): stale-source guards stay.
+    connected = loop.config.systems.values()
+    loop.sources = [_health(system, read.get(system.system_id)) for system in connected]
+
+
+def _health(system: System, read: LastRead | None) -> SourceHealth:
+    """How the last whole reading of a system went, whichever run made it."""
+    if read is None:
+        return SourceHealth(system.system_id, system.kind, problem="it was never read")
+    return SourceHealth(system.system_id, system.kind, read.problem, read.read_at)
 
 
 def build(loop: "Loop") -> StepReport:
@@ -154,7 +163,7 @@ def plan_step(name: str, *objects: str) -> Callable[["Loop"], StepReport]:
                 plan_only=settings.plan_only,
                 initial=settings.initial,
                 modes=loop.modes,
-                sources=list(loop.sources.values()),
+                sources=loop.sources,
             )
         loop.plans[name] = planned
         loop.drift_found += planned.drift_rows
@@ -218,7 +227,7 @@ def reread(loop: "Loop") -> StepReport:
         if system.companies:
             answer = read_system(system, loop.warehouse, run_started_at=started_at)
             _take_over(loop, answer, report)
-    _prepare(loop)
+    prepare(loop)
     return report
 
 

@@ -21,14 +21,17 @@ from ingestion.common.errors import ConfigError
 from ingestion.common.objects import ObjectSpec, declared_kinds, objects_of
 
 __all__ = [
+    "LastRead",
     "Run",
     "built_code",
     "create_declared_tables",
     "ensure_table",
+    "last_reads",
     "open_warehouse",
     "quoted",
     "raw_schema",
     "remember_built_code",
+    "remember_read",
     "write_config",
 ]
 
@@ -49,6 +52,16 @@ class Run:
     as_of_date: date
     started_at: datetime
     company_dates: Mapping[tuple[str, str], date] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LastRead:
+    """The last whole reading of a system; ``problem`` says why it must not be acted on."""
+
+    system_id: str
+    kind: str
+    read_at: datetime
+    problem: str
 
 
 def quoted(name: str) -> str:
@@ -138,6 +151,13 @@ _CONFIG_TABLES: dict[str, str] = {
     "gl_accounts": "system_id VARCHAR, role VARCHAR, gl_account VARCHAR",
 }
 
+#: Outlives a run: rows that a reading finds unchanged keep their ``_loaded_at``, so that column
+#: cannot say when a system was last read, and a quiet weekend would look like a dead feed.
+_READS = (
+    "CREATE TABLE IF NOT EXISTS config.reads (system_id VARCHAR PRIMARY KEY, kind VARCHAR, "
+    "read_at TIMESTAMPTZ, problem VARCHAR)"
+)
+
 #: Options of an ERP system that name a G/L account, and the role each account plays.
 _GL_ROLES = {"ar_gl_account": "ar", "unidentified_gl_account": "unidentified"}
 
@@ -180,6 +200,7 @@ def write_config(connection: duckdb.DuckDBPyConnection, config: Config, run: Run
                 f"INSERT INTO config.{name} VALUES ({marks})",  # noqa: S608
                 [list(row) for row in rows[name]],
             )
+    connection.execute(_READS)
     connection.execute("COMMIT")
 
 
@@ -214,3 +235,22 @@ def remember_built_code(path: Path, code: str) -> None:
     with open_warehouse(path) as connection:
         connection.execute("CREATE SCHEMA IF NOT EXISTS config")
         connection.execute("CREATE OR REPLACE TABLE config.truth AS SELECT ? AS code", [code])
+
+
+def remember_read(path: Path, read: LastRead) -> None:
+    """Remember a system's whole reading; the one before is forgotten."""
+    with open_warehouse(path) as connection:
+        connection.execute("CREATE SCHEMA IF NOT EXISTS config")
+        connection.execute(_READS)
+        connection.execute(
+            "INSERT OR REPLACE INTO config.reads VALUES (?, ?, ?, ?)",
+            [read.system_id, read.kind, read.read_at, read.problem],
+        )
+
+
+def last_reads(connection: duckdb.DuckDBPyConnection) -> list[LastRead]:
+    """The last whole reading of every system that was ever read into this warehouse."""
+    rows = connection.execute(
+        "SELECT system_id, kind, read_at, problem FROM config.reads ORDER BY system_id"
+    ).fetchall()
+    return [LastRead(*row) for row in rows]

@@ -19,14 +19,13 @@ from ingestion.common.clock import SystemClock
 from ingestion.common.config import System
 from ingestion.common.errors import (
     ConfigError,
-    LedgerloopError,
     OutcomeUnknown,
     Reauthenticate,
-    RetryLater,
     VendorAnswerInvalid,
     VendorRejected,
 )
 from ingestion.common.redact import redact
+from ingestion.common.retrying import ReadRetries
 from ingestion.common.transport import Request, Response, Transport
 from ingestion.salesforce.answers import error_of, parse_json
 from ingestion.salesforce.bulk import BulkResult, IngestJob, query_results
@@ -137,7 +136,7 @@ class SalesforceClient:
         self._root = f"/services/data/v{version}"
         self._transport = transport
         self._sleep = sleep
-        self._jitter = jitter
+        self._retries = ReadRetries(sleep, jitter, RETRIES_MAX, RETRY_SECONDS_MAX)
         self._now = now or SystemClock().now
         self._session: Session | None = None
         self._lock = asyncio.Lock()
@@ -364,33 +363,15 @@ class SalesforceClient:
         headers: Mapping[str, str],
         check: Callable[[Response, str], None] | None,
     ) -> Response:
-        waited, attempt, has_signed_in = 0.0, 0, False
-        where = _where("GET", path)
-        while True:
-            wait: float | None = None
-            try:
-                response = await self._send("GET", path, headers, None, READ_STATUS_ACTIONS)
-                if check is not None:
-                    check(response, where)
-            except Reauthenticate:
-                if has_signed_in:
-                    raise
-                has_signed_in = True
-                continue
-            except RetryLater as error:
-                failure: LedgerloopError = error
-                wait = error.after_seconds
-            except (OutcomeUnknown, VendorAnswerInvalid) as error:
-                failure = error
-            else:
-                return response
-            attempt += 1
-            if wait is None:
-                wait = min(30.0, 0.5 * 2**attempt) * (0.5 + self._jitter() / 2)
-            waited += wait
-            if attempt > RETRIES_MAX or waited > RETRY_SECONDS_MAX:
-                raise failure
-            await self._sleep(wait)
+        """GET with bounded retry; ``check`` may refuse a body, which is then read again."""
+
+        async def once() -> Response:
+            response = await self._send("GET", path, headers, None, READ_STATUS_ACTIONS)
+            if check is not None:
+                check(response, _where("GET", path))
+            return response
+
+        return await self._retries.run(once)
 
     async def _signed_in(self) -> Session:
         async with self._lock:

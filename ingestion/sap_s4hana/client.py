@@ -26,6 +26,7 @@ from ingestion.common.errors import (
     VendorRejected,
 )
 from ingestion.common.redact import redact
+from ingestion.common.retrying import ReadRetries
 from ingestion.common.transport import Request, Response, Transport
 from ingestion.sap_s4hana.answers import SapAnswer, answer_of, error_of, parse_json
 from ingestion.sap_s4hana.batch import BatchOperation, batch_body, batch_responses
@@ -88,8 +89,7 @@ class SapClient:
         )
         self._client_number = str(system.options.get("sap_client", ""))
         self._transport = transport
-        self._sleep = sleep
-        self._jitter = jitter
+        self._retries = ReadRetries(sleep, jitter, RETRIES_MAX, RETRY_SECONDS_MAX)
         self._now = now
         self._bearer = ""
         self._csrf_token = ""
@@ -164,36 +164,14 @@ class SapClient:
         check: Callable[[Response, str], None] | None,
     ) -> Response:
         """GET with bounded retry; ``check`` may refuse a body, which is then read again."""
-        waited = 0.0
-        attempt = 0
-        has_signed_in = False
-        where = _where("GET", path)
-        while True:
-            wait: float | None = None
-            try:
-                response = await self._send("GET", path, headers, None, READ_STATUS_ACTIONS)
-                if check is not None:
-                    check(response, where)
-            except Reauthenticate:
-                if has_signed_in:
-                    raise
-                has_signed_in = True
-                await self._forget_session()
-                continue
-            except RetryLater as error:
-                failure: LedgerloopError = error
-                wait = error.after_seconds
-            except (OutcomeUnknown, VendorAnswerInvalid) as error:
-                failure = error
-            else:
-                return response
-            attempt += 1
-            if wait is None:
-                wait = min(30.0, 0.5 * 2**attempt) * (0.5 + self._jitter() / 2)
-            waited += wait
-            if attempt > RETRIES_MAX or waited > RETRY_SECONDS_MAX:
-                raise failure
-            await self._sleep(wait)
+
+        async def once() -> Response:
+            response = await self._send("GET", path, headers, None, READ_STATUS_ACTIONS)
+            if check is not None:
+                check(response, _where("GET", path))
+            return response
+
+        return await self._retries.run(once, self._forget_session)
 
     def _own_path(self, link: str, service: str) -> str:
         """A next-link as a path on our own address: credentials never follow it elsewhere."""

@@ -88,6 +88,14 @@ class SmallWarehouse:
         create_declared_tables(self.connection)
         write_config(self.connection, self.config, Run("run-1", self.as_of, STARTED_AT))
         create_tables(self.connection)
+        for system in self.config.systems.values():
+            self.insert(
+                "config.reads",
+                system_id=system.system_id,
+                kind=system.kind,
+                read_at=STARTED_AT,
+                problem="",
+            )
         return self
 
     def __exit__(

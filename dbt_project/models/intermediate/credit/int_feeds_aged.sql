@@ -1,47 +1,19 @@
--- How old each ERP's newest reading is. Credit accounts and balances are read whole on every pass,
--- so their age is the feed's age even when nothing changed; the older of credit and receivables
--- counts.
-with loaded as (
-    select
-        system_id,
-        'credit' as feed,
-        max(loaded_at) as loaded_at
-    from {{ ref('stg_sap_s4hana__credit_accounts') }}
-    group by system_id
-    union all
-    select
-        system_id,
-        'receivables' as feed,
-        max(loaded_at) as loaded_at
-    from {{ ref('stg_sap_s4hana__gl_balances') }}
-    group by system_id
-    union all
-    select
-        system_id,
-        'receivables' as feed,
-        max(loaded_at) as loaded_at
-    from {{ ref('stg_sap_s4hana__operational_items') }}
-    group by system_id
-),
-
-newest as (
-    select
-        system_id,
-        feed,
-        max(loaded_at) as loaded_at
-    from loaded
-    group by all
+-- How old each system's last whole reading is. The reading itself counts, not its rows: a row that
+-- did not change keeps the time it was first loaded, and a quiet weekend is no dead feed. What a
+-- reading could not be trusted with (a vanished column) makes it stale at once.
+with reads as (
+    select * from {{ source('config', 'reads') }}
 ),
 
 aged as (
     select
-        newest.system_id,
-        min(newest.loaded_at) as loaded_at,
-        min(newest.loaded_at)
-        < max(run.started_at) - to_hours({{ var('feed_stale_after_hours') }}) as is_stale
-    from newest
+        reads.system_id,
+        reads.read_at as loaded_at,
+        coalesce(reads.problem, '') <> ''
+        or reads.read_at
+        < run.started_at - to_hours({{ var('feed_stale_after_hours') }}) as is_stale
+    from reads
     cross join {{ source('config', 'run') }} as run
-    group by newest.system_id
 )
 
 select * from aged
