@@ -11,7 +11,14 @@ from typing import IO, Any, Self, cast
 
 from ingestion.common.errors import LedgerloopError
 
-__all__ = ["PROJECT_PATH", "DbtBuild", "DbtFailed", "DbtProcess", "dbt_environment"]
+__all__ = [
+    "PROJECT_PATH",
+    "DbtBuild",
+    "DbtFailed",
+    "DbtProcess",
+    "dbt_environment",
+    "erp_kinds",
+]
 
 PROJECT_PATH = Path(__file__).parents[1] / "dbt_project"
 
@@ -28,12 +35,23 @@ class DbtBuild:
     messages: tuple[str, ...]
 
 
+def erp_kinds() -> list[str]:
+    """Kinds that bring the canonical feeds of an ERP: the staging folders that hold them."""
+    staging = PROJECT_PATH / "models" / "staging"
+    return sorted(
+        folder.name
+        for folder in staging.iterdir()
+        if (folder / f"feed_{folder.name}__items.sql").is_file()
+    )
+
+
 def dbt_environment(warehouse: Path, home: Path) -> dict[str, str]:
     """The environment every dbt process runs in: all it writes goes under ``<home>/dbt``."""
     folder = (home / "dbt").resolve()
     return {
         **os.environ,
         "LEDGERLOOP_WAREHOUSE": str(warehouse.resolve()),
+        "LEDGERLOOP_ERP_KINDS": ",".join(erp_kinds()),
         "DBT_PROFILES_DIR": str(PROJECT_PATH),
         "DBT_PROJECT_DIR": str(PROJECT_PATH),
         "DBT_TARGET_PATH": str(folder / "target"),

@@ -114,6 +114,8 @@ class Policy(_Strict):
 
     cash: CashPolicy = CashPolicy()
     credit: CreditPolicy = CreditPolicy()
+    late: dict[str, Any] = Field(default_factory=dict)
+    identity: dict[str, Any] = Field(default_factory=dict)
     approvals: dict[str, ApprovalBands] = Field(default_factory=dict)
     guards: GuardPolicy = GuardPolicy()
     flows: dict[str, Mode] = Field(default_factory=dict)

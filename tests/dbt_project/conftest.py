@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from orchestration.dbt_process import erp_kinds
 from tests.dbt_project.small_story import tell
 from tests.support.warehouse import SmallWarehouse
 
@@ -41,6 +42,7 @@ class Built:
         environment = {
             **os.environ,
             "LEDGERLOOP_WAREHOUSE": str(self.warehouse),
+            "LEDGERLOOP_ERP_KINDS": ",".join(erp_kinds()),
             "DBT_PROJECT_DIR": str(PROJECT),
             "DBT_PROFILES_DIR": str(PROJECT),
             "DBT_TARGET_PATH": str(self.home / "target"),

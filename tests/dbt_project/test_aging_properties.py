@@ -32,7 +32,8 @@ BUCKETS = {
 KEYED = (
     "item_key varchar, system_id varchar, company_code varchar, fiscal_year varchar,"
     " accounting_document varchar, accounting_document_item varchar, customer_id varchar,"
-    " customer varchar, document_type varchar, invoice_number varchar, reference_text varchar,"
+    " customer varchar, item_nature varchar, document_type varchar, invoice_number varchar,"
+    " reference_text varchar,"
     " sales_document varchar, posting_date date, document_date date, due_date date,"
     " is_due_date_missing boolean, currency_code varchar, amount_original decimal(28,6),"
     " company_currency_code varchar, amount_original_company decimal(28,6),"
@@ -40,6 +41,13 @@ KEYED = (
     " clearing_document varchar, reversal_date date, reversal_fiscal_year varchar,"
     " reversal_document varchar, is_payment_blocked boolean, external_key varchar, as_of_date date"
 )
+#: Empty here: parts of items and their companies have a unit test of their own.
+APPLICATIONS = (
+    "int_erp_applications_united (system_id varchar, company_code varchar, fiscal_year varchar,"
+    " accounting_document varchar, accounting_document_item varchar, applied_date date,"
+    " amount decimal(28,6), amount_company decimal(28,6), applying_document varchar)"
+)
+COMPANIES_DATED = "int_companies_dated (system_id varchar, company_code varchar, as_of_date date)"
 CHAIN = (
     ("int_open_items_as_of", "intermediate"),
     ("fct_open_items", "marts"),
@@ -77,9 +85,11 @@ class Item:
         return self.is_there and all(day > self.as_of for day in ends)
 
     def row(self, number: int) -> tuple[Any, ...]:
+        nature = "payment" if self.kind == "DZ" else "receivable"
         return (
             str(number), "sap", self.company, "2020", str(number), "001", self.customer,
-            self.customer, self.kind, str(number), "", None, self.posted, self.posted, self.due,
+            self.customer, nature, self.kind, str(number), "", None, self.posted, self.posted,
+            self.due,
             False, self.currency, self.amount, COMPANIES[self.company][0],
             self.amount * Decimal("1.1"), self.cleared is not None, self.cleared, "2020", "9",
             self.reversed, "2020", None, False, None, self.as_of,
@@ -134,6 +144,8 @@ def chain(built: Built) -> Iterator[Chain]:
         for schema in ("intermediate", "marts"):
             connection.execute(f"create schema warehouse.{schema}")
         connection.execute(f"create table warehouse.intermediate.int_open_items_keyed ({KEYED})")
+        connection.execute(f"create table warehouse.intermediate.{APPLICATIONS}")
+        connection.execute(f"create table warehouse.intermediate.{COMPANIES_DATED}")
         connection.execute(
             "create table warehouse.marts.dim_legal_entities"
             " (system_id varchar, company_code varchar, currency_code varchar, as_of_date date)"

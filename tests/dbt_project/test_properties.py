@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ingestion.common.money import canonical_text
 from tests.dbt_project.conftest import Built
+from tests.dbt_project.test_aging_properties import APPLICATIONS, COMPANIES_DATED
 
 SLOW_ENOUGH = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -29,6 +30,12 @@ class Bench:
 
     connection: Any  # DuckDB's own type here, kept alive by hypothesis, prints leaks at exit
     compiled: Path
+
+    def empty(self, schema: str, *tables: str) -> None:
+        """Further inputs of a model that are to be empty."""
+        self.connection.execute(f"create schema if not exists warehouse.{schema}")
+        for table in tables:
+            self.connection.execute(f"create or replace table warehouse.{schema}.{table}")
 
     def run(self, model: str, schema: str, table: str, columns: str, rows: list[Any]) -> list[Any]:
         """Run a model's compiled SQL over ``rows`` of its one input."""
@@ -77,14 +84,14 @@ ITEMS = st.lists(
         DAYS,  # posted
         DAYS,  # due
         st.none() | DAYS,  # cleared
-        st.sampled_from(["RV", "RG", "DZ"]),
+        st.sampled_from(["receivable", "payment"]),
     ),
     min_size=1,
     max_size=30,
 )
 
-#: Clearing year and document; never reversed.
-REST = ("2020", "9", None, None, None)
+#: Clearing year and document, never reversed; and the parts of the key.
+REST = ("2020", "9", None, None, None, "sap", "U001", "2020", "1", "001")
 
 
 def _bucket(due: date) -> str:
@@ -101,10 +108,12 @@ def test_open_amounts_and_buckets_agree_with_the_rule_in_plain_words(
     columns = (
         "item_key varchar, amount_original decimal(28,6), amount_original_company decimal(28,6),"
         " posting_date date, due_date date, is_cleared_now boolean, clearing_date date,"
-        " document_type varchar, as_of_date date, clearing_fiscal_year varchar,"
+        " item_nature varchar, as_of_date date, clearing_fiscal_year varchar,"
         " clearing_document varchar, reversal_date date, reversal_fiscal_year varchar,"
-        " reversal_document varchar"
+        " reversal_document varchar, system_id varchar, company_code varchar,"
+        " fiscal_year varchar, accounting_document varchar, accounting_document_item varchar"
     )
+    bench.empty("intermediate", APPLICATIONS, COMPANIES_DATED)
     rows = [
         (str(n), amount, amount, posted, due, cleared is not None, cleared, kind, DAY, *REST)
         for n, (amount, posted, due, cleared, kind) in enumerate(items)
@@ -122,5 +131,5 @@ def test_open_amounts_and_buckets_agree_with_the_rule_in_plain_words(
             assert row["item_class"] == "invoice"
             assert row["aging_bucket"] == (_bucket(due) if is_open else "Paid")
         else:
-            assert row["item_class"] == ("unapplied_cash" if kind == "DZ" else "credit")
+            assert row["item_class"] == ("unapplied_cash" if kind == "payment" else "credit")
             assert row["aging_bucket"] is None

@@ -21,8 +21,8 @@ select
     {{ date_text('items.document_date') }} as document_date,
     cast(null as varchar) as value_date,
     cast(null as varchar) as bank_gl_account,
-    items.document_reference as bank_reference,
-    items.document_item_text as item_text,
+    items.bank_reference,
+    items.item_text,
     items.company_code || '/' || items.fiscal_year || '/' || items.accounting_document as native_id
 from receipts
 inner join items on receipts.booked_item_key = items.item_key

@@ -1,16 +1,19 @@
--- (Step 1/3) Every customer in every credit segment it trades in, with what its limit means. An
--- amount of zero says two opposite things in SAP: nothing granted, or not checked at all; the flag
--- decides.
+-- (Step 1/3) Every customer in every credit segment it trades in, with what its limit means: who
+-- has no credit account is not checked.
 with companies as (
     select * from {{ ref('int_companies_dated') }}
 ),
 
 accounts as (
-    select * from {{ ref('stg_sap_s4hana__credit_accounts') }}
+    select * from {{ ref('int_erp_credit_limits_united') }}
 ),
 
-risk as (
-    select * from {{ ref('stg_sap_s4hana__credit_partners') }}
+customers as (
+    select
+        system_id,
+        customer,
+        unnest(company_codes) as company_code
+    from {{ ref('int_erp_customers_united') }}
 ),
 
 segments as (
@@ -19,7 +22,7 @@ segments as (
         companies.key_prefix,
         companies.credit_segment,
         coalesce(
-            min(accounts.credit_segment_currency), min(companies.group_currency)
+            min(accounts.segment_currency), min(companies.group_currency)
         ) as segment_currency
     from companies
     left join accounts
@@ -31,30 +34,30 @@ segments as (
 
 traded as (
     select
-        customer_companies.system_id,
-        customer_companies.customer,
+        customers.system_id,
+        customers.customer,
         companies.credit_segment
-    from {{ ref('stg_sap_s4hana__customer_companies') }} as customer_companies
+    from customers
     inner join companies
         on
-            customer_companies.system_id = companies.system_id
-            and customer_companies.company_code = companies.company_code
+            customers.system_id = companies.system_id
+            and customers.company_code = companies.company_code
     union distinct
     select
         accounts.system_id,
-        accounts.business_partner,
+        accounts.customer,
         accounts.credit_segment
     from accounts
     union distinct
     select
         orders.system_id,
-        orders.sold_to_party,
+        orders.customer,
         companies.credit_segment
-    from {{ ref('stg_sap_s4hana__sales_orders') }} as orders
+    from {{ ref('int_erp_sales_orders_united') }} as orders
     inner join companies
         on
             orders.system_id = companies.system_id
-            and orders.sales_organization = companies.company_code
+            and orders.company_code = companies.company_code
     union distinct
     select
         items.system_id,
@@ -71,27 +74,14 @@ kinded as (
         segments.key_prefix || '-' || traded.customer as customer_id,
         traded.customer,
         traded.credit_segment,
-        coalesce(accounts.credit_segment_currency, segments.segment_currency) as segment_currency,
-        case
-            when accounts.business_partner is null then 'unlimited'
-            when coalesce(accounts.credit_limit_amount, 0) <> 0 then 'limited'
-            when accounts.is_credit_limit_zero then 'none_granted'
-            else 'unlimited'
-        end as limit_kind,
-        case
-            when accounts.business_partner is null then 'no_credit_account'
-            when coalesce(accounts.credit_limit_amount, 0) <> 0 then 'limit_set'
-            when accounts.is_credit_limit_zero then 'zero_limit_set'
-            else 'no_limit_set'
-        end as limit_reason,
-        case
-            when coalesce(accounts.credit_limit_amount, 0) <> 0 then accounts.credit_limit_amount
-            when accounts.is_credit_limit_zero then 0
-        end as limit_amount,
-        accounts.credit_limit_validity_end_date as limit_valid_until,
+        coalesce(accounts.segment_currency, segments.segment_currency) as segment_currency,
+        coalesce(accounts.limit_kind, 'unlimited') as limit_kind,
+        coalesce(accounts.limit_reason, 'no_credit_account') as limit_reason,
+        accounts.limit_amount,
+        accounts.limit_valid_until,
         coalesce(accounts.is_blocked, false) as is_blocked,
         accounts.block_reason,
-        risk.credit_risk_class as risk_class,
+        accounts.risk_class,
         accounts.loaded_at
     from traded
     inner join segments
@@ -101,10 +91,8 @@ kinded as (
     left join accounts
         on
             traded.system_id = accounts.system_id
-            and traded.customer = accounts.business_partner
+            and traded.customer = accounts.customer
             and traded.credit_segment = accounts.credit_segment
-    left join risk
-        on traded.system_id = risk.system_id and traded.customer = risk.business_partner
 )
 
 select * from kinded

@@ -1,12 +1,7 @@
 -- (Step 2/3) Orders with the part not yet invoiced, in the segment's currency. What is invoiced is
 -- an open item: each document counts in exactly one class.
 with orders as (
-    select * from {{ ref('stg_sap_s4hana__sales_orders') }}
-),
-
-listed as (
-    select * from {{ ref('stg_sap_s4hana__credit_blocked_documents') }}
-    where total_credit_check_status = 'B'
+    select * from {{ ref('int_erp_sales_orders_united') }}
 ),
 
 companies as (
@@ -14,7 +9,7 @@ companies as (
 ),
 
 customers as (
-    select * from {{ ref('stg_sap_s4hana__customers') }}
+    select * from {{ ref('int_erp_customers_united') }}
 ),
 
 limits as (
@@ -41,25 +36,23 @@ joined as (
     select
         orders.system_id,
         orders.sales_order,
-        orders.sales_organization as company_code,
-        companies.key_prefix || '-' || orders.sold_to_party as customer_id,
+        orders.company_code,
+        companies.key_prefix || '-' || orders.customer as customer_id,
         companies.credit_segment,
         coalesce(limits.segment_currency, companies.group_currency) as segment_currency,
-        orders.requested_delivery_date as requested_date,
-        orders.sales_order_date as order_date,
-        orders.total_net_amount as amount,
-        orders.transaction_currency as currency_code,
+        orders.requested_date,
+        orders.order_date,
+        orders.amount,
+        orders.currency_code,
         cast(
-            greatest(orders.total_net_amount - coalesce(invoiced.amount, 0), 0) as decimal(28, 6)
+            greatest(orders.amount - coalesce(invoiced.amount, 0), 0) as decimal(28, 6)
         ) as amount_uninvoiced,
-        coalesce(orders.total_credit_check_status = 'B', false)
-        or coalesce(listed.loaded_at > orders.loaded_at, false) as is_credit_blocked,
-        coalesce(orders.overall_process_status, '') <> 'C' as is_open,
+        orders.is_credit_blocked,
+        orders.is_open,
         nullif(
             concat_ws(
                 ';',
-                'delivery:' || orders.delivery_block_reason,
-                'billing:' || orders.header_billing_block_reason,
+                orders.other_block,
                 'customer:' || customers.order_block_reason,
                 if(customers.is_posting_blocked, 'customer:posting', null)
             ), ''
@@ -68,22 +61,20 @@ joined as (
     inner join companies
         on
             orders.system_id = companies.system_id
-            and orders.sales_organization = companies.company_code
-    left join listed
-        on orders.system_id = listed.system_id and orders.sales_order = listed.sales_document
+            and orders.company_code = companies.company_code
     left join customers
-        on orders.system_id = customers.system_id and orders.sold_to_party = customers.customer
+        on orders.system_id = customers.system_id and orders.customer = customers.customer
     left join limits
         on
             orders.system_id = limits.system_id
-            and orders.sold_to_party = limits.customer
+            and orders.customer = limits.customer
             and companies.credit_segment = limits.credit_segment
     left join invoiced
         on
             orders.system_id = invoiced.system_id
-            and orders.sales_organization = invoiced.company_code
+            and orders.company_code = invoiced.company_code
             and orders.sales_order = invoiced.sales_document
-            and orders.transaction_currency = invoiced.currency_code
+            and orders.currency_code = invoiced.currency_code
 ),
 
 valued as (

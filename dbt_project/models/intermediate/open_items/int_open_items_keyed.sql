@@ -1,18 +1,7 @@
--- (Step 1/2) Customer items of configured companies in canonical columns: keys, signs, due dates.
--- Special G/L items (down payments, guarantees) stand on other accounts and are not receivables.
+-- (Step 1/2) Customer items of configured companies with their keys and due dates, of every ERP.
 with items as (
-    select * from {{ ref('stg_sap_s4hana__operational_items') }}
-    where financial_account_type = 'D' and special_gl_code is null
-),
-
-billing as (
-    select
-        system_id,
-        billing_document,
-        any_value(purchase_order_by_customer) as purchase_order
-    from {{ ref('stg_sap_s4hana__billing_documents') }}
-    where purchase_order_by_customer is not null
-    group by system_id, billing_document
+    select * from {{ ref('int_erp_items_united') }}
+    where item_nature in ('receivable', 'payment')
 ),
 
 companies as (
@@ -44,42 +33,36 @@ keyed as (
         items.accounting_document_item,
         companies.key_prefix || '-' || items.customer as customer_id,
         items.customer,
-        items.accounting_document_type as document_type,
-        coalesce(
-            items.document_reference, items.billing_document, items.accounting_document
-        ) as invoice_number,
-        [
-            items.document_reference, items.payment_reference, items.billing_document,
-            items.accounting_document, items.sales_document, billing.purchase_order
-        ] as reference_list,
+        items.item_nature,
+        items.document_type,
+        items.invoice_number,
+        items.reference_list,
         items.sales_document,
         items.posting_date,
         items.document_date,
         coalesce(items.net_due_date, items.posting_date) as due_date,
         items.net_due_date is null as is_due_date_missing,
-        items.transaction_currency as currency_code,
-        {{ signed_amount('items.amount_in_transaction_currency') }} as amount_original,
+        items.currency_code,
+        items.amount_original,
         companies.company_currency_code,
-        {{ signed_amount('items.amount_in_company_code_currency') }} as amount_original_company,
-        items.is_cleared and not items.is_clearing_reversed as is_cleared_now,
-        coalesce(items.clearing_date, items.clearing_creation_date) as clearing_date,
+        items.amount_original_company,
+        items.is_cleared_now,
+        items.clearing_date,
         items.clearing_fiscal_year,
-        items.clearing_accounting_document as clearing_document,
+        items.clearing_document,
         coalesce(as_reversed.reversal_date, as_reversal.reversal_date) as reversal_date,
         coalesce(
             as_reversed.reversal_fiscal_year, as_reversal.reversal_fiscal_year
         ) as reversal_fiscal_year,
         coalesce(as_reversed.reversal_document, as_reversal.reversal_document) as reversal_document,
-        items.partner_reference_3 as external_key,
+        items.external_key,
         items.assignment_reference,
-        items.payment_blocking_reason is not null as is_payment_blocked,
+        items.is_payment_blocked,
         companies.as_of_date,
         items.loaded_at
     from items
     inner join companies
         on items.system_id = companies.system_id and items.company_code = companies.company_code
-    left join billing
-        on items.system_id = billing.system_id and items.billing_document = billing.billing_document
     left join reversals as as_reversed
         on
             items.is_reversed

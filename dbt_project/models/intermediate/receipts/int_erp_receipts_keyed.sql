@@ -2,17 +2,30 @@
 -- unidentified-receipts account. Not cut at the as-of date: a booking that exists must never be
 -- made a second time, whatever date a run is for.
 with items as (
-    select * from {{ ref('stg_sap_s4hana__operational_items') }}
-    where special_gl_code is null
+    select * from {{ ref('int_erp_items_united') }}
+    where item_nature in ('payment', 'unidentified')
 ),
 
 companies as (
     select * from {{ ref('int_companies_dated') }}
 ),
 
-unidentified_accounts as (
-    select * from {{ source('config', 'gl_accounts') }}
-    where role = 'unidentified'
+-- What was applied of a payment, where an ERP applies parts of items.
+parts as (
+    select
+        applications.system_id,
+        applications.company_code,
+        applications.fiscal_year,
+        applications.accounting_document,
+        applications.accounting_document_item,
+        -sum(applications.amount) as amount_applied
+    from {{ ref('int_erp_applications_united') }} as applications
+    inner join companies
+        on
+            applications.system_id = companies.system_id
+            and applications.company_code = companies.company_code
+    where applications.applied_date <= companies.as_of_date
+    group by all
 ),
 
 keyed as (
@@ -24,38 +37,34 @@ keyed as (
         items.fiscal_year,
         items.accounting_document,
         items.accounting_document_item,
-        unidentified_accounts.gl_account is not null as is_unidentified,
-        if(
-            unidentified_accounts.gl_account is null, items.customer, null
-        ) as customer,
-        if(
-            unidentified_accounts.gl_account is null,
-            companies.key_prefix || '-' || items.customer, null
-        ) as customer_id,
-        -({{ signed_amount('items.amount_in_transaction_currency') }}) as amount,
-        items.transaction_currency as currency_code,
+        items.item_nature = 'unidentified' as is_unidentified,
+        items.customer,
+        companies.key_prefix || '-' || items.customer as customer_id,
+        -items.amount_original as amount,
+        coalesce(parts.amount_applied, 0) as amount_applied,
+        items.currency_code,
         items.posting_date,
         items.document_date,
-        items.document_reference,
-        items.document_item_text,
+        items.bank_reference,
+        items.item_text,
         items.assignment_reference,
-        coalesce(items.partner_reference_3, left(items.document_item_text, 20)) as external_key,
+        items.external_key,
         items.is_reversed or items.is_reversal as is_reversed,
-        items.is_cleared and not items.is_clearing_reversed as is_cleared_now,
-        coalesce(items.clearing_date, items.clearing_creation_date) as clearing_date,
+        items.is_cleared_now,
+        items.clearing_date,
         items.clearing_fiscal_year,
-        items.clearing_accounting_document as clearing_document,
+        items.clearing_document,
         companies.as_of_date
     from items
     inner join companies
         on items.system_id = companies.system_id and items.company_code = companies.company_code
-    left join unidentified_accounts
+    left join parts
         on
-            items.system_id = unidentified_accounts.system_id
-            and items.gl_account = unidentified_accounts.gl_account
-    where
-        (items.financial_account_type = 'D' and items.accounting_document_type = 'DZ')
-        or unidentified_accounts.gl_account is not null
+            items.system_id = parts.system_id
+            and items.company_code = parts.company_code
+            and items.fiscal_year = parts.fiscal_year
+            and items.accounting_document = parts.accounting_document
+            and items.accounting_document_item = parts.accounting_document_item
 )
 
 select * from keyed

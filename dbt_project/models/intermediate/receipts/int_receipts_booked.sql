@@ -18,16 +18,16 @@ booked_by_hub as (
 erp_candidates as (
     select
         *,
-        upper(left(document_reference, 16)) as bank_reference_key,
+        upper(left(bank_reference, 16)) as bank_reference_key,
         row_number() over (
             partition by
-                system_id, company_code, currency_code, amount, upper(left(document_reference, 16))
+                system_id, company_code, currency_code, amount, upper(left(bank_reference, 16))
             order by posting_date, item_key
         ) as ordinal
     from items
     where
         not is_reversed
-        and document_reference is not null
+        and bank_reference is not null
         and item_key not in (select booked_by_hub.item_key from booked_by_hub)
 ),
 
@@ -118,6 +118,7 @@ booked as (
         found.accounting_document_item as booked_document_item,
         found.customer_id as booked_customer_id,
         found.amount as booked_amount,
+        found.amount_applied as booked_amount_applied,
         coalesce(found.is_unidentified, false) as is_unidentified,
         coalesce(
             found.is_cleared_now

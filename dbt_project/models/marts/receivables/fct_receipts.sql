@@ -52,7 +52,7 @@ final as (
         cast(
             case
                 when is_reversal or is_applied then 0
-                else coalesce(booked_amount, amount)
+                else coalesce(booked_amount - booked_amount_applied, amount)
             end as decimal(28, 6)
         ) as amount_unapplied,
         needs_review_reason,

@@ -30,9 +30,9 @@ general_ledger as (
     select
         balances.system_id,
         balances.company_code,
-        balances.company_code_currency,
-        sum(balances.amount_in_company_code_currency) as amount
-    from {{ ref('stg_sap_s4hana__gl_balances') }} as balances
+        balances.company_currency_code,
+        sum(balances.amount) as amount
+    from {{ ref('int_erp_gl_balances_united') }} as balances
     inner join {{ source('config', 'gl_accounts') }} as accounts
         on balances.system_id = accounts.system_id and balances.gl_account = accounts.gl_account
     where accounts.role = 'ar'
@@ -62,7 +62,7 @@ compared as (
         on
             entities.system_id = general_ledger.system_id
             and entities.company_code = general_ledger.company_code
-            and entities.currency_code = general_ledger.company_code_currency
+            and entities.currency_code = general_ledger.company_currency_code
 )
 
 select

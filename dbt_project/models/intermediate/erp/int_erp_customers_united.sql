@@ -1,0 +1,2 @@
+-- Customers with names, addresses and blocks of every ERP kind, in one shape.
+{{ united('customers') }}

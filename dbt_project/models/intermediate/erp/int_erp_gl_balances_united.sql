@@ -1,0 +1,2 @@
+-- Balances of G/L accounts of every ERP kind, in one shape.
+{{ united('gl_balances') }}

@@ -1,0 +1,2 @@
+-- Sales orders of every ERP kind, in one shape.
+{{ united('sales_orders') }}
