@@ -5,6 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -W ignore::SyntaxWarning
 STAMP := $(VENV)/.ready
+# Tryton is a program of its own: it runs from its own environment, only for its tests.
+TRYTON_VENV := .venv-tryton
+TRYTON_STAMP := $(TRYTON_VENV)/.ready
 DATASET ?=
 ARGS ?=
 SEEDS ?= 1000
@@ -23,12 +26,18 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $(STAMP)
 
+$(TRYTON_STAMP): sandbox/tryton/requirements.lock
+	@echo "Setting up $(TRYTON_VENV) (a real ERP for its tests; hash-pinned)"
+	@test -x $(TRYTON_VENV)/bin/python || $(PYTHON) -m venv $(TRYTON_VENV)
+	@$(TRYTON_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r sandbox/tryton/requirements.lock
+	@touch $(TRYTON_STAMP)
+
 setup: $(STAMP) ## make the virtual environment .venv with every pinned dependency
 
 demo: $(STAMP) ## close the loop on the sandbox, twice, and prove it [DATASET=DIR] [ARGS="--json FILE"]
 	@$(VENV)/bin/ledgerloop demo $(if $(DATASET),--dataset $(DATASET)) $(ARGS)
 
-test: $(STAMP) ## run every test
+test: $(STAMP) $(TRYTON_STAMP) ## run every test
 	@$(RUN) -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(STAMP) ## format, lint, types, SQL and house rules (no servers; quick)
@@ -48,8 +57,8 @@ dev: $(STAMP) ## open the Dagster UI on a running sandbox (Ctrl-C stops both)
 bench: $(STAMP) ## measure speed and memory beside peers; writes data/home/bench/*.json
 	@$(RUN) -m bench $(ARGS)
 
-simulate: $(STAMP) ## run the write engine under seeded faults [SEEDS=N] [SEED_FROM=M]
+simulate: $(STAMP) ## run the write engine under seeded faults, and kill the real one [SEEDS=N] [SEED_FROM=M] [ARGS="--kills N --sync-kills N"]
 	@$(RUN) -m tests.simulation.run --seeds $(SEEDS) --from $(SEED_FROM) $(ARGS)
 
 clean: ## remove the virtual environment and all run state
-	rm -rf $(VENV) data/home
+	rm -rf $(VENV) $(TRYTON_VENV) data/home

@@ -55,6 +55,7 @@ SENDERS = 4
 QUICK_ARGUMENTS = ("--runs", "1")
 _SYSTEM = "target"
 _POSTGRES = os.environ.get("LEDGERLOOP_TEST_POSTGRES_URL", "")
+_POSTGRES_ADMIN = "postgresql://" + _POSTGRES.partition("://")[2]
 
 
 class BenchWriter:
@@ -209,7 +210,7 @@ def database(*, is_postgres: bool = False) -> Iterator[str]:
     import psycopg
 
     schema = f"bench_{uuid4().hex[:12]}"
-    with psycopg.connect(_POSTGRES, autocommit=True) as admin:
+    with psycopg.connect(_POSTGRES_ADMIN, autocommit=True) as admin:
         admin.execute(f"CREATE SCHEMA {schema}".encode())
         joint = "&" if "?" in _POSTGRES else "?"
         yield f"{_POSTGRES}{joint}options=-csearch_path%3D{schema}"

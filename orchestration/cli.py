@@ -21,6 +21,7 @@ _COMMANDS = {
     "sync": "orchestration.commands.sync:sync",
     "deliver": "orchestration.commands.sync:deliver",
     "push": "orchestration.commands.push:push",
+    "decide": "orchestration.commands.decide:decide",
     "plan": "orchestration.commands.inspect:plan",
     "drift": "orchestration.commands.inspect:drift",
     "trace": "orchestration.commands.inspect:trace",
@@ -29,6 +30,10 @@ _COMMANDS = {
     "approve": "orchestration.commands.approvals:approve",
     "reject": "orchestration.commands.approvals:reject",
     "approvals": "orchestration.commands.approvals:approvals",
+    "links": "orchestration.commands.links:links",
+    "assign": "orchestration.commands.links:assign",
+    "predict": "orchestration.commands.predict:predict",
+    "disputes": "orchestration.commands.disputes:disputes",
     "exceptions": "orchestration.commands.exceptions:exceptions",
 }
 

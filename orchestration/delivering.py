@@ -9,6 +9,7 @@ from ingestion.common.config import Config
 from ingestion.common.transport import AiohttpTransport
 from reverse_etl.delivery.engine import deliver
 from reverse_etl.delivery.report import DeliveryReport
+from reverse_etl.delivery.running import sigterm_like_ctrl_c
 from reverse_etl.ledger.modes import Modes
 from reverse_etl.ledger.store import Store
 from reverse_etl.planning.governance import Governance
@@ -40,7 +41,8 @@ async def deliver_ready(
 ) -> DeliveryReport:
     """Send what is ready (of these objects, or all), look up what is unknown, and prove it.
 
-    Ctrl-C stops taking new work, waits for what is in flight and leaves a state to continue from.
+    Ctrl-C and SIGTERM stop taking new work, wait a few seconds for what is in flight and leave a
+    state to continue from.
     """
     writers = {
         system.system_id: create_writer(
@@ -50,7 +52,10 @@ async def deliver_ready(
         if system.kind in writable_kinds()
     }
     try:
-        return await deliver(store, writers, clock=SystemClock(), modes=modes, object_names=objects)
+        with sigterm_like_ctrl_c():
+            return await deliver(
+                store, writers, clock=SystemClock(), modes=modes, object_names=objects
+            )
     finally:
         for writer in writers.values():
             await writer.close()

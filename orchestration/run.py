@@ -42,6 +42,7 @@ class StepReport:
     money: dict[str, str] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
     is_skipped: bool = False
+    skipped_because: str = "nothing to do"
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestration.run import RunReport
+from reverse_etl.ledger.exceptions import age_seconds
 
 __all__ = [
     "as_tree",
@@ -18,6 +20,7 @@ __all__ = [
     "show_drift",
     "show_exceptions",
     "show_plans",
+    "show_rows",
     "show_run",
     "show_trace",
     "show_waiting",
@@ -64,7 +67,7 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _print_rows(title: str, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> None:
+def show_rows(title: str, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> None:
     """Print the first rows and say how many more there are and how to see them."""
     table = _table(f"{title}: {len(rows):,}", *columns.values())
     for row in rows[:_ROWS_SHOWN]:
@@ -94,7 +97,7 @@ def show_run(report: RunReport) -> None:
 def show_plans(plans: Iterable[Any]) -> None:
     """What a plan-only run would send: old → new per field, money at stake, approvals."""
     rows = [as_tree(row) for plan in plans for row in plan.rows]
-    _print_rows(
+    show_rows(
         "Would change",
         rows,
         {
@@ -114,7 +117,7 @@ def show_plans(plans: Iterable[Any]) -> None:
 
 def show_differences(rows: list[dict[str, Any]]) -> None:
     """The differences of the last run."""
-    _print_rows(
+    show_rows(
         "Differences",
         list(rows),
         {
@@ -134,7 +137,7 @@ def show_differences(rows: list[dict[str, Any]]) -> None:
 
 def show_drift(rows: list[dict[str, Any]]) -> None:
     """Drift with its cause and owner."""
-    _print_rows(
+    show_rows(
         "Drift",
         rows,
         {
@@ -159,7 +162,7 @@ def show_waiting(commands: Iterable[Any]) -> None:
         row = as_tree(one.command)
         customer = one.command.subject.get("customer_name", "")
         rows.append({**row, "id": one.command.command_id[:12], "customer": customer})
-    _print_rows(
+    show_rows(
         "Waiting for approval",
         rows,
         {
@@ -176,31 +179,24 @@ def show_waiting(commands: Iterable[Any]) -> None:
     )
 
 
-def show_exceptions(found: Iterable[Any]) -> None:
+def show_exceptions(found: Iterable[Any], now: datetime) -> None:
     """Exceptions, all of them: a list that is cut hides money."""
-    rows = [as_tree(one) for one in found]
+    rows = list(found)
     table = _table(
         f"Exceptions: {len(rows):,}",
-        "id",
-        "state",
-        "class",
-        "code",
-        "system",
-        "key",
-        "customer",
-        "what",
+        *("id", "state", "class", "code", "team", "region", "system", "key", "customer"),
+        *("invoice", "money", "age", "what"),
     )
-    for row in rows:
-        table.add_row(
-            str(row["exception_id"])[:12],
-            _text(row.get("state")),
-            _text(row.get("exception_class")),
-            _text(row.get("code")),
-            _text(row.get("system_id")),
-            _text(row.get("object_key")),
-            _text(row.get("customer_name")),
-            _text(row.get("message")),
-        )
+    for one in rows:
+        money = f"{one.amount_text} {one.currency_code}" if one.amount_text else ""
+        hours = age_seconds(one, now) / 3600
+        age = f"{hours / 24:,.0f} d" if hours >= 48 else f"{hours:,.1f} h"
+        values = (
+            one.exception_id, one.state, one.exception_class, one.code, one.team, one.region,
+            one.system_id, one.object_key, one.customer_name or one.customer_id, one.invoice,
+            money, age, one.message,
+        )  # fmt: skip
+        table.add_row(*(_text(value) for value in values))
     console().print(table)
 
 

@@ -23,7 +23,10 @@ from orchestration.delivering import deliver_ready
 from orchestration.publish import publish
 from orchestration.run import StepReport
 from orchestration.truth import build_truth
-from reverse_etl.decide import run_cash, run_credit
+from reverse_etl.decide import run_cash
+from reverse_etl.decide_credit import keep_approved_limits, keep_temporary_limits, run_credit
+from reverse_etl.decide_deductions import record_deductions, run_deductions
+from reverse_etl.decide_links import run_links
 from reverse_etl.delivery.report import DeliveryReport
 from reverse_etl.planning.guards import SourceHealth, untied_now
 from reverse_etl.planning.mirror import mirror_ledger
@@ -39,6 +42,8 @@ __all__ = [
     "catch_up",
     "decide_cash",
     "decide_credit",
+    "decide_deductions",
+    "decide_links",
     "deliver_step",
     "look_twice",
     "plan_crm",
@@ -134,20 +139,46 @@ def decide_cash(loop: "Loop") -> StepReport:
     )
 
 
+def decide_deductions(loop: "Loop") -> StepReport:
+    """Open disputes for what was paid short, and say what follows from those that are decided."""
+    with open_warehouse(loop.warehouse) as connection:
+        mirror_ledger(connection, loop.store)
+        summary = run_deductions(connection, loop.policy, loop.as_of)
+        counts = dict(summary.rows_by_action)
+        if not loop.report.settings.plan_only:
+            counts |= record_deductions(connection, loop.store)
+    return StepReport("decide deductions", counts=counts, money=_texts(summary.amount_by_currency))
+
+
 def decide_credit(loop: "Loop") -> StepReport:
     """Decide limits, holds and order releases on what the ERP confirmed."""
     catch_up(loop)
+    is_acting = not loop.report.settings.plan_only
     with open_warehouse(loop.warehouse) as connection:
+        if is_acting:
+            keep_temporary_limits(loop.store, loop.policy, loop.as_of)
         mirror_ledger(connection, loop.store)
         summary = run_credit(connection, loop.policy, loop.as_of)
+        if is_acting:
+            keep_approved_limits(connection, loop.store, loop.policy)
     return StepReport("decide credit", counts=dict(summary.rows_by_action))
 
 
-def plan_step(name: str, *objects: str) -> Callable[["Loop"], StepReport]:
-    """A planning step over some objects of every connected target."""
+def decide_links(loop: "Loop") -> StepReport:
+    """Propose which CRM accounts are which customers; a person accepts."""
+    with open_warehouse(loop.warehouse) as connection:
+        summary = run_links(connection, loop.policy, loop.as_of)
+    return StepReport(
+        "decide links", counts={"proposals": summary.proposals, "accounts": summary.accounts}
+    )
+
+
+def plan_step(name: str, *flows: str) -> Callable[["Loop"], StepReport]:
+    """A planning step over the objects of some flows, of every connected target."""
 
     def run(loop: "Loop") -> StepReport:
         settings = loop.report.settings
+        objects = [f"{one.kind}.{one.name}" for one in loop.governance.of_flows(flows)]
         with open_warehouse(loop.warehouse) as connection:
             mirror_ledger(connection, loop.store)
             planned = plan(
@@ -181,17 +212,16 @@ def plan_step(name: str, *objects: str) -> Callable[["Loop"], StepReport]:
 def plan_crm(loop: "Loop") -> StepReport:
     """Find where the CRM differs from what the ERP confirmed, whoever posted there last."""
     catch_up(loop)
-    return plan_step(
-        "plan crm", "salesforce.accounts", "salesforce.balances", "salesforce.invoices"
-    )(loop)
+    return plan_step("plan crm", "crm")(loop)
 
 
-def deliver_step(name: str, *objects: str) -> Callable[["Loop"], StepReport]:
-    """A delivery step: everything ready of some objects, to every connected target."""
+def deliver_step(name: str, *flows: str) -> Callable[["Loop"], StepReport]:
+    """A delivery step: everything ready of some flows, to every connected target."""
 
     def run(loop: "Loop") -> StepReport:
         if loop.report.settings.plan_only:
-            return StepReport(name, is_skipped=True)
+            return StepReport(name, is_skipped=True, skipped_because="only planning was asked for")
+        objects = {one.name for one in loop.governance.of_flows(flows)}
         sent = asyncio.run(
             deliver_ready(loop.config, loop.store, loop.governance, loop.modes, objects)
         )
@@ -216,6 +246,7 @@ def _delivery_step(name: str, sent: DeliveryReport) -> StepReport:
             "requests": sent.requests,
             "look_ups": sent.look_ups,
         },
+        messages=list(sent.messages),
     )
 
 

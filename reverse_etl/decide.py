@@ -14,53 +14,89 @@ import polars as pl
 
 from ingestion.common.errors import LedgerloopError
 from reverse_etl.decisions.cash import decide_cash
-from reverse_etl.decisions.credit import decide_credit
 from reverse_etl.planning.policy import Policy
 from reverse_etl.planning.tables import TABLES, replace_rows
 
-__all__ = ["CashSummary", "CreditSummary", "NotConserved", "run_cash", "run_credit"]
+__all__ = ["CashSummary", "NotConserved", "run_cash"]
 
 _RECEIPTS = """
     select receipt_id, system_id, company_code, value_date as received_date,
            amount_unapplied as amount, currency_code, payer_account_key as payer_account,
-           payer_name, concat_ws(' ', remittance_text, references_text) as text,
+           virtual_account_key as virtual_account, payer_name,
+           concat_ws(' ', remittance_text, references_text) as text,
            booked_customer_id as known_customer_id
     from marts.fct_receipts
     where amount_unapplied > 0 and needs_review_reason is null and not is_unidentified
         and (booked_by <> 'none' or bank_line = 'hub')
 """
-_OPEN_ITEMS = """
-    select items.item_key as item_id, items.system_id, items.customer_id,
-           items.customer as customer_number, items.company_code, items.document_date,
-           items.due_date, items.amount_open, items.currency_code, items."references"
-    from marts.fct_open_items as items
-    where items.amount_open <> 0 and items.item_class in ('invoice', 'credit')
+# What was cleared since the oldest receipt without items is no choice any more, but was one when
+# that receipt came: else a receipt that two sets explained would look certain in the next run.
+_CLEARED_SINCE = """
+    cleared as (
+        select items.*,
+               coalesce(
+                   min(items.posting_date) filter (where items.item_class = 'unapplied_cash') over (
+                       partition by items.system_id, items.company_code,
+                           items.clearing_fiscal_year, items.clearing_document
+                   ), items.clearing_date
+               ) as paid_on
+        from marts.fct_open_items as items
+        where items.is_cleared and not items.is_reversed
+    ),
+    cleared_since as (
+        select * from cleared
+        where item_class in ('invoice', 'credit') and paid_on >= (
+            select min(value_date) from marts.fct_receipts where amount_unapplied > 0
+        )
+    )
 """
-_PAYERS = "select payer_account_key as payer_account, customer_id from marts.dim_payer_accounts"
-_RESERVED = """
+_OPEN_ITEMS = f"""
+    with {_CLEARED_SINCE},
+    items as (
+        select *, amount_open as amount, cast(null as date) as paid_on
+        from marts.fct_open_items
+        where amount_open <> 0 and item_class in ('invoice', 'credit')
+        union all by name
+        select *, amount_original as amount from cleared_since
+    )
+    select items.item_key as item_id, items.system_id, items.customer_id,
+           items.customer as customer_number, customers.name as customer_name, items.company_code,
+           items.document_date, items.due_date,
+           items.amount as amount_open, items.currency_code, items."references",
+           -- What the terms do not grant is no discount: the usual percents are for plain files.
+           coalesce(items.discount_percent, 0) as discount_percent, items.discount_date,
+           least(items.document_date, items.posting_date) as open_from, items.paid_on as open_until
+    from items
+    left join marts.dim_customers as customers on items.customer_id = customers.customer_id
+"""  # noqa: S608 (our own text)
+_PAYERS = """
+    select payer_account_key as payer_account, customer_id, valid_from, valid_to
+    from marts.dim_payer_accounts
+"""
+_ALIASES = "select payer_name, customer_id from marts.dim_payer_aliases"
+# Receipts that are applied already: a second payment of the same is held against them.
+_EARLIER = """
+    select receipt_id, value_date as received_date, amount, currency_code,
+           booked_customer_id as customer_id,
+           concat_ws(' ', remittance_text, references_text) as text
+    from marts.fct_receipts
+    where amount > 0 and amount_unapplied = 0 and booked_customer_id is not null
+        and value_date >= (
+            select min(value_date) - interval 60 days from marts.fct_receipts
+            where amount_unapplied > 0
+        )
+"""
+_REMITTANCE_LINES = "select * from intermediate.int_remittances_matched"
+_RESERVED = f"""
+    with {_CLEARED_SINCE}
     select business_key as receipt_id,
            unnest(cast(payload -> '$.lines' as json[])) ->> '$.item_key' as item_id
     from ledger.commands
-    where object_name = 'clearings'
+    where flow = 'cash_clearing'
         and state not in ('verified', 'rejected', 'dead', 'superseded', 'void')
-"""
-_OWN_HOLDS = """
-    select distinct held.system_id, accounts.customer, accounts.credit_segment
-    from ledger.acknowledged as held
-    inner join marts.fct_credit as accounts
-        on held.system_id = accounts.system_id
-        and held.object_key = accounts.customer || '/' || accounts.credit_segment
-    inner join observed.sap_s4hana__credit_accounts as observed
-        on held.system_id = observed.system_id and held.object_key = observed.object_key
-    inner join ledger.acknowledged as reason
-        on held.system_id = reason.system_id and held.object_name = reason.object_name
-        and held.object_key = reason.object_key and reason.field = 'block_reason'
-    inner join ledger.commands as commands
-        on held.command_id = commands.command_id and commands.state = 'verified'
-    where held.object_name = 'credit_accounts' and held.field = 'is_blocked'
-        and held.value = 'true' and observed.is_blocked
-        and observed.block_reason is not distinct from reason.value
-"""
+    union all
+    select clearing_document, item_key from cleared_since
+"""  # noqa: S608 (our own text)
 
 
 class NotConserved(LedgerloopError):
@@ -75,13 +111,6 @@ class CashSummary:
     applied_by_currency: dict[str, Decimal]
 
 
-@dataclass(frozen=True, slots=True)
-class CreditSummary:
-    """What credit decided: rows by action."""
-
-    rows_by_action: dict[str, int]
-
-
 def run_cash(connection: duckdb.DuckDBPyConnection, policy: Policy, as_of: date) -> CashSummary:
     """Decide every receipt that is not wholly applied; replaces ``decisions.applications``.
 
@@ -93,9 +122,11 @@ def run_cash(connection: duckdb.DuckDBPyConnection, policy: Policy, as_of: date)
         receipts=receipts,
         open_items=connection.sql(_OPEN_ITEMS).pl(),
         payers=connection.sql(_PAYERS).pl(),
-        aliases=None,
+        aliases=connection.sql(_ALIASES).pl(),
         policy=policy,
         reserved=connection.sql(_RESERVED).pl(),
+        remittance_lines=connection.sql(_REMITTANCE_LINES).pl(),
+        earlier=connection.sql(_EARLIER).pl(),
     )
     _check_conserved(receipts, decided)
     of_receipt = receipts.select("receipt_id", "system_id", "company_code")
@@ -103,7 +134,8 @@ def run_cash(connection: duckdb.DuckDBPyConnection, policy: Policy, as_of: date)
         pl.concat_str(
             pl.col("receipt_id"),
             pl.col("rank").cast(pl.String),
-            pl.col("item_id").fill_null("on-account"),
+            pl.col("item_id").fill_null("-"),
+            pl.col("kind"),
             separator="/",
         ).alias("decision_id"),
         pl.lit(as_of).alias("as_of_date"),
@@ -117,21 +149,6 @@ def run_cash(connection: duckdb.DuckDBPyConnection, policy: Policy, as_of: date)
         dict(counted.sort("decision").iter_rows()),
         dict(applied.group_by("currency_code").agg(pl.col("amount").sum()).iter_rows()),
     )
-
-
-def run_credit(connection: duckdb.DuckDBPyConnection, policy: Policy, as_of: date) -> CreditSummary:
-    """Decide limits, holds and order releases; replaces ``decisions.credit``."""
-    decided = decide_credit(
-        fct_credit=connection.sql("select * from marts.fct_credit").pl(),
-        orders=connection.sql("select * from marts.fct_sales_orders").pl(),
-        approved_limits=connection.sql("select * from ledger.approved_limits").pl(),
-        own_holds=connection.sql(_OWN_HOLDS).pl(),
-        policy=policy,
-        as_of=as_of,
-    )
-    _replace(connection, "decisions.credit", decided)
-    counted = decided.group_by("action").len().sort("action")
-    return CreditSummary(dict(counted.iter_rows()))
 
 
 def _check_conserved(receipts: pl.DataFrame, decided: pl.DataFrame) -> None:

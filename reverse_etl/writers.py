@@ -13,6 +13,7 @@ from ingestion.common.config import System
 from ingestion.common.errors import ConfigError
 from ingestion.common.transport import Transport
 from reverse_etl.delivery.writer import Writer
+from reverse_etl.files.wrapper import with_files
 from reverse_etl.planning.governance import Governance
 
 __all__ = ["create_writer", "writable_kinds"]
@@ -49,4 +50,5 @@ def create_writer(system: System, transport: Transport, governance: Governance) 
             code="no_writer",
         )
     module = importlib.import_module(f"reverse_etl.{system.kind}.writer")
-    return cast("Writer", module.create(system, transport, governance))
+    writer = cast("Writer", module.create(system, transport, governance))
+    return with_files(writer, system, governance)

@@ -2,7 +2,8 @@
    `feed_<kind>__<entity>` in its staging folder is in: ledgerloop names those kinds in
    LEDGERLOOP_ERP_KINDS, from the folders, before it starts dbt; no list is edited. #}
 {% macro united(entity) -%}
-    {%- set kinds = env_var('LEDGERLOOP_ERP_KINDS', '') -%}
+    {#- sqlfluff knows `var` only; dbt always has `env_var`. -#}
+    {%- set kinds = (env_var if env_var is defined else var)('LEDGERLOOP_ERP_KINDS', '') -%}
     {%- if not kinds -%}
         {{ exceptions.raise_compiler_error(
             'LEDGERLOOP_ERP_KINDS is not set: run dbt as dbt_project/README.md shows'

@@ -1,37 +1,55 @@
-"""A bank statement as every format yields it, its checks, and the identity of what is in it.
+"""A bank statement as every format yields it, its checks, and the sequence of its numbers.
 
 Formats only read; what must hold for any statement (balances add up, one currency) is checked here
 once. Amounts are signed from our account's view: credit +, debit −.
 """
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from enum import StrEnum
 
+from ingestion.bank_files.identity import Known, receipt_id_of, receipt_ids, statement_id_of
+from ingestion.bank_files.remittances import Remittance, RemittanceLine
 from ingestion.common.errors import InputRefused
-from ingestion.common.money import canonical_text
 from ingestion.common.redact import mask_account
 
 __all__ = [
+    "Content",
     "Entry",
     "Known",
+    "Sequences",
     "Statement",
+    "StatementKind",
     "check_statement",
     "receipt_id_of",
     "receipt_ids",
     "statement_id_of",
+    "total_of",
 ]
 
-_ID_HEX = 20
-#: What banks write when there is no reference.
-_NO_REFERENCE = frozenset({"", "NONREF", "NOTPROVIDED", "NONE", "0"})
+
+class StatementKind(StrEnum):
+    """What a bank's message may claim.
+
+    ``final`` has balances and is the truth. ``interim`` shows a day before it is over. A ``notice``
+    tells more about movements that a statement books; by itself it is never money.
+    """
+
+    FINAL = "final"
+    INTERIM = "interim"
+    NOTICE = "notice"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One booked movement of an account; of a split batch booking, one of its transactions."""
+    """One booked movement of an account; of a split batch booking, one of its transactions.
+
+    ``batch_reference`` is the bank's reference of the whole booking where this is a part of it.
+    ``transactions`` counts the payments inside an entry that could not be split (0: not told).
+    ``original_reference`` and ``return_reason`` belong to a reversal: the payment that came back.
+    """
 
     position: int
     amount: Decimal
@@ -50,90 +68,80 @@ class Entry:
     payer_account: str = ""
     ultimate_payer_name: str = ""
     bank_code: str = ""
+    virtual_account: str = ""
+    batch_reference: str = ""
+    original_reference: str = ""
+    return_reason: str = ""
+    transactions: int = 0
+    lines: tuple[RemittanceLine, ...] = ()
+
+    @property
+    def whole_reference(self) -> str:
+        """The bank's reference of the booking that this is, or is a part of."""
+        return self.batch_reference or self.account_servicer_reference
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of one account. ``declared_entries`` is the sender's own count, or None."""
+    """One statement of one account. ``declared_entries`` is the sender's own count, or None.
+
+    Balances are None where the format gives none: interim reports, notices, and BAI2 statements
+    whose bank sends no ledger balance (their control totals are checked instead).
+    """
 
     vendor_id: str
     account: str
     currency_code: str
     sequence_number: str
-    opening_amount: Decimal
-    closing_amount: Decimal
+    opening_amount: Decimal | None
+    closing_amount: Decimal | None
     opening_date: date | None
     closing_date: date | None
     created_at: datetime | None
     entries: tuple[Entry, ...]
     entries_read: int = 0
     declared_entries: int | None = None
+    kind: StatementKind = StatementKind.FINAL
+    warnings: tuple[InputRefused, ...] = ()
+
+    @property
+    def is_interim(self) -> bool:
+        """True for a report of a day that is not over."""
+        return self.kind is StatementKind.INTERIM
 
     @property
     def statement_id(self) -> str:
-        """Identity: account, the bank's id and its sequence number."""
-        return statement_id_of(self.account, self.vendor_id, self.sequence_number)
+        """Identity: account, the bank's id and its sequence number.
+
+        Interim reports and notices of a day often share both, so their instant counts too.
+        """
+        if self.kind is StatementKind.FINAL:
+            return statement_id_of(self.account, self.vendor_id, self.sequence_number)
+        instant = self.created_at.isoformat() if self.created_at else ""
+        vendor_id = f"{self.kind.value} {self.vendor_id} {instant}"
+        return statement_id_of(self.account, vendor_id, self.sequence_number)
 
     @property
     def label(self) -> str:
         """How people find it: the bank's id, and the account's last digits."""
-        return f"statement {self.vendor_id or '(no id)'} of account {mask_account(self.account)}"
+        what = {
+            StatementKind.FINAL: "statement",
+            StatementKind.INTERIM: "interim report",
+            StatementKind.NOTICE: "notice",
+        }[self.kind]
+        return f"{what} {self.vendor_id or '(no id)'} of account {mask_account(self.account)}"
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """An entry that is stored already, as far as identity needs it."""
+class Content:
+    """What a file holds: statements of any kind, and advices that name no entry of theirs."""
 
-    amount: Decimal
-    value_date: date
-
-
-def statement_id_of(account: str, vendor_id: str, sequence_number: str) -> str:
-    """The identity of a statement."""
-    return _digest(account, vendor_id, sequence_number)
-
-
-def receipt_id_of(account: str, *parts: str) -> str:
-    """The identity of a receipt: own account and the bank's reference, or what stands for it."""
-    return _digest(account, *parts)
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:_ID_HEX]
-
-
-def receipt_ids(statement: Statement, known: Mapping[str, Known]) -> list[str]:
-    """One id per entry, stable when the bank sends the same movement again.
-
-    A reference identifies a movement only together with its amount and value date: where a bank
-    uses one reference for two movements (a reversal, a recurring text) the later one is identified
-    by its place in the statement, so that no receipt overwrites another.
-
-    Args:
-        statement: whose entries.
-        known: stored entries by receipt id.
-    """
-    taken: dict[str, Known] = dict(known)
-    found: list[str] = []
-    for entry in statement.entries:
-        mine = Known(entry.amount, entry.value_date)
-        place = (
-            statement.statement_id,
-            str(entry.position),
-            canonical_text(entry.amount),
-            entry.value_date.isoformat(),
-        )
-        receipt_id = receipt_id_of(statement.account, *place)
-        if entry.account_servicer_reference.upper() not in _NO_REFERENCE:
-            by_reference = receipt_id_of(statement.account, entry.account_servicer_reference)
-            is_free = by_reference not in found and taken.get(by_reference, mine) == mine
-            receipt_id = by_reference if is_free else receipt_id
-        found.append(receipt_id)
-    return found
+    statements: tuple[Statement, ...] = ()
+    remittances: tuple[Remittance, ...] = ()
 
 
 def check_statement(statement: Statement, where: str) -> None:
-    """What must hold for any statement.
+    """What must hold for any statement: one currency, and, where it has balances, their sum.
 
     Raises:
         InputRefused: an entry in another currency, or balances that do not add up.
@@ -147,7 +155,9 @@ def check_statement(statement: Statement, where: str) -> None:
                 code="currency_mismatch",
                 where=where,
             )
-    total = sum((entry.amount for entry in statement.entries), Decimal(0))
+    if statement.opening_amount is None or statement.closing_amount is None:
+        return
+    total = total_of(statement.entries)
     difference = statement.opening_amount + total - statement.closing_amount
     if difference:
         raise InputRefused(

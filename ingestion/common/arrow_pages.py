@@ -130,7 +130,7 @@ class PageReader:
             and not (self._style.ignored_prefix and key.startswith(self._style.ignored_prefix))
         }
         declared = {field.name for field in self._spec.fields}
-        if missing := sorted(declared - present):
+        if (missing := sorted(declared - present)) and not self._style.omits_nulls:
             raise SchemaDrift(
                 f"{self._spec.name}: the vendor no longer sends {', '.join(missing)}; writing "
                 "stops until the object's settings or the vendor's service are corrected",

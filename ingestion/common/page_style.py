@@ -27,9 +27,12 @@ class PageStyle:
         dates: the spelling of dates.
         ignored: row keys that are protocol, not data (``__metadata``, ``attributes``).
         ignored_prefix: the same, by prefix (``to_`` navigation); empty means none.
+        omits_nulls: True where empty values are left out of a row, so that an absent key says
+            nothing (the query names every column, and the vendor refuses unknown ones).
     """
 
     envelope: tuple[str, ...]
     dates: DateStyle
     ignored: frozenset[str] = frozenset()
     ignored_prefix: str = ""
+    omits_nulls: bool = False

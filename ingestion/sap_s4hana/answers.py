@@ -27,7 +27,19 @@ from ingestion.common.redact import redact
 from ingestion.common.transport import Response
 from ingestion.sap_s4hana.settings import Action
 
-__all__ = ["SapAnswer", "answer_of", "error_of", "parse_json", "retry_after_seconds"]
+__all__ = [
+    "CORRELATION_HEADER",
+    "SapAnswer",
+    "answer_of",
+    "check_xml",
+    "error_of",
+    "parse_json",
+    "retry_after_seconds",
+    "traced",
+]
+
+#: Under this id a request travels; the client puts it on the answer, too.
+CORRELATION_HEADER = "X-CorrelationID"
 
 _XML = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
 
@@ -66,6 +78,12 @@ def parse_json(body: bytes, where: str) -> Any:
         ) from error
 
 
+def traced(where: str, response: Response) -> str:
+    """The place with the id of the request, which SAP's support asks for."""
+    correlation_id = response.headers.get(CORRELATION_HEADER, "")
+    return f"{where} (correlation id {correlation_id})" if correlation_id else where
+
+
 def answer_of(response: Response, where: str) -> SapAnswer:
     """A 2xx answer as values.
 
@@ -76,6 +94,7 @@ def answer_of(response: Response, where: str) -> SapAnswer:
     warning = redact(response.headers.get("sap-message", ""))
     if response.status == 204 or not response.body.strip():
         return SapAnswer(response.status, {}, etag, warning)
+    where = traced(where, response)
     tree = parse_json(response.body, where)
     if not isinstance(tree, dict) or "d" not in tree:
         inside = "an error inside" if isinstance(tree, dict) and "error" in tree else "no 'd'"
@@ -85,10 +104,36 @@ def answer_of(response: Response, where: str) -> SapAnswer:
             code="answer_without_content",
         )
     entity = tree["d"]
+    if not isinstance(entity, dict | list):
+        raise VendorAnswerInvalid(
+            f"{where}: 'd' is neither an entity nor a collection", code="answer_without_content"
+        )
     if isinstance(entity, list):
         entity = {"results": entity}
     own_etag = entity.get("__metadata", {}).get("etag", "") if isinstance(entity, dict) else ""
     return SapAnswer(response.status, entity, etag or own_etag, warning)
+
+
+def check_xml(response: Response, where: str) -> None:
+    """Refuse what is no whole XML message; an empty body (202) is none and is fine.
+
+    Raises:
+        OutcomeUnknown: plain text, half a message, or a page of some gateway: the message may have
+            been worked on.
+    """
+    body = response.body.strip()
+    if not body:
+        return
+    try:
+        name = etree.QName(etree.fromstring(body, _XML)).localname.lower()
+    except etree.XMLSyntaxError:
+        name = ""
+    if name in ("", "html"):
+        shown = redact(body[:200].decode("utf-8", "replace"), length_max=200)
+        raise OutcomeUnknown(
+            f"{where}: status {response.status} without a whole XML message: {shown}",
+            code="not_xml",
+        )
 
 
 def error_of(

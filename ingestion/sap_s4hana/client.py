@@ -11,9 +11,12 @@ import random
 import uuid
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
+
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from ingestion.common.config import System
 from ingestion.common.errors import (
@@ -25,10 +28,17 @@ from ingestion.common.errors import (
     VendorAnswerInvalid,
     VendorRejected,
 )
-from ingestion.common.redact import redact
 from ingestion.common.retrying import ReadRetries
 from ingestion.common.transport import Request, Response, Transport
-from ingestion.sap_s4hana.answers import SapAnswer, answer_of, error_of, parse_json
+from ingestion.sap_s4hana.answers import (
+    CORRELATION_HEADER,
+    SapAnswer,
+    answer_of,
+    check_xml,
+    error_of,
+    parse_json,
+    traced,
+)
 from ingestion.sap_s4hana.batch import BatchOperation, batch_body, batch_responses
 from ingestion.sap_s4hana.paging import check_page, next_link
 from ingestion.sap_s4hana.settings import (
@@ -238,9 +248,12 @@ class SapClient:
                 response.headers.get("Content-Type", ""), response.body, len(operations)
             )
         except VendorAnswerInvalid as error:
-            raise OutcomeUnknown(f"POST {path}: {error.message}", code=error.code) from error
+            where = traced(f"POST {path}", response)
+            raise OutcomeUnknown(f"{where}: {error.message}", code=error.code) from error
+        correlation_id = response.headers[CORRELATION_HEADER]
         return [
-            self._outcome(one, part, service) for one, part in zip(operations, parts, strict=True)
+            self._outcome(one, _identified(part, correlation_id), service)
+            for one, part in zip(operations, parts, strict=True)
         ]
 
     def _outcome(
@@ -249,7 +262,7 @@ class SapClient:
         where = f"{operation.method} {service}/{operation.path.partition('?')[0]} in a batch"
         if response.status >= 300:
             table = READ_STATUS_ACTIONS if operation.is_read else WRITE_STATUS_ACTIONS
-            return error_of(response, where, "", table)
+            return error_of(response, where, response.headers[CORRELATION_HEADER], table)
         try:
             return self._written(response, where)
         except LedgerloopError as error:
@@ -272,13 +285,7 @@ class SapClient:
         except Reauthenticate:
             await self._forget_session()
             response = await self._send("POST", path, headers, envelope, WRITE_STATUS_ACTIONS)
-        body = response.body.strip()
-        if body and not body.startswith(b"<"):
-            raise OutcomeUnknown(
-                f"POST {path}: status {response.status} without XML: "
-                f"{redact(body[:200].decode('utf-8', 'replace'))}",
-                code="not_xml",
-            )
+        check_xml(response, traced(f"POST {path}", response))
         return response.body
 
     async def _write(
@@ -321,8 +328,8 @@ class SapClient:
                 self._csrf_token = response.headers.get("x-csrf-token", "")
                 if not self._csrf_token:
                     raise VendorAnswerInvalid(
-                        f"{service}: the server gave no CSRF token; check that the address is the "
-                        "S/4HANA API host",
+                        f"{traced(service, response)}: the server gave no CSRF token; check that "
+                        "the address is the S/4HANA API host",
                         code="no_csrf_token",
                     )
             return self._csrf_token
@@ -391,7 +398,7 @@ class SapClient:
         full = {
             "Accept": _JSON,
             "Authorization": await self._authorization(),
-            "X-CorrelationID": correlation_id,
+            CORRELATION_HEADER: correlation_id,
             **headers,
         }
         if self._client_number:
@@ -401,7 +408,7 @@ class SapClient:
         response = await self._transport.send(Request(method, self._base_url + path, full, body))
         self._keep_cookies(response)
         if 200 <= response.status < 300:
-            return response
+            return _identified(response, correlation_id)
         where = _where(method, path)
         needs_token = response.headers.get("x-csrf-token", "").lower() == "required"
         if response.status == 403 and needs_token:
@@ -423,6 +430,14 @@ class SapClient:
 def _where(method: str, path: str) -> str:
     """Method and path for messages: the query may hold names and numbers of customers."""
     return f"{method} {path.partition('?')[0].removeprefix(ODATA_ROOT)}"
+
+
+def _identified(response: Response, correlation_id: str) -> Response:
+    """The answer with the id its request travelled under, for whoever finds it wrong."""
+    headers = CIMultiDict(response.headers)
+    headers.popall(CORRELATION_HEADER, None)
+    headers[CORRELATION_HEADER] = correlation_id
+    return replace(response, headers=CIMultiDictProxy(headers))
 
 
 def _is_fault(body: bytes) -> bool:

@@ -9,6 +9,7 @@ import re
 from ingestion.common.errors import VendorAnswerInvalid
 from ingestion.common.redact import redact
 from ingestion.common.transport import Response
+from ingestion.sap_s4hana.answers import traced
 
 __all__ = ["check_page", "next_link"]
 
@@ -35,6 +36,7 @@ def next_link(page: bytes) -> str:
 
 def check_page(response: Response, where: str) -> None:
     """Refuse what is not a whole page before anything is made of it."""
+    where = traced(where, response)
     body = response.body.strip()
     kind = response.headers.get("Content-Type", "")
     if "json" not in kind or not body.startswith(b"{") or not body.endswith(b"}"):

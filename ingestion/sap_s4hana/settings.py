@@ -98,7 +98,8 @@ PaymentReference DocumentReferenceID AssignmentReference DocumentItemText
 Reference1IDByBusinessPartner Reference2IDByBusinessPartner Reference3IDByBusinessPartner
 InvoiceReference InvoiceReferenceFiscalYear InvoiceItemReference BillingDocument SalesDocument
 ClearingDate:date ClearingCreationDate:date ClearingAccountingDocument ClearingDocFiscalYear
-IsCleared:flag ClearingIsReversed:flag CompanyCodeCurrency AmountInCompanyCodeCurrency:money
+IsCleared:flag ClearingIsReversed:flag PaymentDifferenceReason CashDiscount1DueDate:date
+CashDiscount1Percent:money CompanyCodeCurrency AmountInCompanyCodeCurrency:money
 TransactionCurrency AmountInTransactionCurrency:money DunningLevel DunningBlockingReason
 ReverseDocument IsReversal:flag IsReversed:flag LastChangeDate:date
 AccountingDocumentCreationDate:date
@@ -136,6 +137,12 @@ OBJECTS: tuple[ObjectSpec, ...] = (
             AlternativePayerAccount CustomerHeadOffice DeletionIndicator:flag"""
         ),
         ("Customer", "CompanyCode"),
+    ),
+    ObjectSpec(
+        "customer_dunning",
+        "API_BUSINESS_PARTNER/A_CustomerDunning",
+        fields_of("Customer CompanyCode DunningArea DunningBlock DunningLevel DunningProcedure"),
+        ("Customer", "CompanyCode", "DunningArea"),
     ),
     ObjectSpec(
         "addresses",

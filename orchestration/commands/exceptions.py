@@ -3,12 +3,15 @@
 import getpass
 import json
 import sys
+from collections.abc import Callable
+from dataclasses import asdict
 
 import click
 
+from ingestion.common.clock import SystemClock
 from ingestion.common.config import home_path
 from orchestration.delivering import open_store
-from reverse_etl.ledger.exceptions import VERDICTS, ActionResult
+from reverse_etl.ledger.exceptions import VERDICTS, ActionResult, StoredException, age_seconds
 from reverse_etl.ledger.store import Store
 
 __all__ = ["exceptions"]
@@ -23,41 +26,62 @@ def _filters(**given: str | None) -> dict[str, str]:
     return {name: value for name, value in given.items() if value}
 
 
+def _filtered(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that choose exceptions; each narrows the choice."""
+    for option in (
+        click.option("--correlation", "correlation_id", help="Of one business process."),
+        click.option("--invoice", help="The invoice as people know it."),
+        click.option("--customer", "customer_id", help="Hub customer, such as SAP-0140105686."),
+        click.option("--region", help="Region of the customer."),
+        click.option("--team", help="Team that owns it, such as accounts_receivable."),
+        click.option("--key", "object_key", help="Key of the object concerned."),
+        click.option("--object", "object_name", help="Object, such as invoices."),
+        click.option("--system", "system_id", help="System, such as sap_emea."),
+        click.option("--field", help="Field that is wrong."),
+        click.option("--code", help="Code, the vendor's own where there is one."),
+        click.option("--class", "exception_class", type=click.Choice(["technical", "business"])),
+    ):
+        command = option(command)
+    return command
+
+
 @exceptions.command("list")
 @click.option("--state", type=click.Choice(["open", "closed"]))
-@click.option("--class", "exception_class", type=click.Choice(["technical", "business"]))
-@click.option("--code")
-@click.option("--system", "system_id")
+@_filtered
 @click.option("--json", "as_json", is_flag=True)
 def list_(as_json: bool, **given: str | None) -> None:
-    """List exceptions, open ones first.
+    """List exceptions, oldest first; none is left out.
 
     \b
     ledgerloop exceptions list --state open --class business
+    ledgerloop exceptions list --team accounts_receivable --region NA --json
     """
-    from orchestration.show import as_tree, show_exceptions
+    from orchestration.show import show_exceptions
 
     with open_store(home_path()) as store:
         found = store.exceptions(**_filters(**given))
         if as_json:
-            click.echo(json.dumps([as_tree(one) for one in found], indent=1, default=str))
+            click.echo(json.dumps([_tree(one) for one in found], indent=1, default=str))
         else:
-            show_exceptions(found)
+            show_exceptions(found, SystemClock().now())
+
+
+def _tree(one: StoredException) -> dict[str, object]:
+    """An exception with its age, as JSON types; its payload is the one that was recorded."""
+    return {**asdict(one), "age_seconds": round(age_seconds(one, SystemClock().now()))}
 
 
 @exceptions.command()
 @click.argument("exception_id")
 def show(exception_id: str) -> None:
     """Show one exception with its whole payload."""
-    from orchestration.show import as_tree
-
     with open_store(home_path()) as store:
         found = store.exception(exception_id)
     if found is None:
         raise click.ClickException(
             f"no exception {exception_id!r}; see `ledgerloop exceptions list`"
         )
-    click.echo(json.dumps(as_tree(found), indent=1, default=str))
+    click.echo(json.dumps(_tree(found), indent=1, default=str))
 
 
 def _chosen(store: Store, ids: tuple[str, ...], given: dict[str, str]) -> list[str]:
@@ -65,7 +89,7 @@ def _chosen(store: Store, ids: tuple[str, ...], given: dict[str, str]) -> list[s
     if ids:
         return list(ids)
     if not given:
-        raise click.UsageError("name exceptions by id, or choose them with --code or --system")
+        raise click.UsageError("name exceptions by id, or choose them, as with --code or --team")
     return [one.exception_id for one in store.exceptions(state="open", **given)]
 
 
@@ -80,16 +104,13 @@ def _show_results(results: list[ActionResult]) -> None:
 _IDS = click.argument("ids", nargs=-1, metavar="[ID]...")
 _REASON = click.option("--reason", required=True, help="Why; it is kept for auditors.")
 _AS = click.option("--as", "user", help="Who acts; default the OS user.")
-_CODE = click.option("--code", help="All open ones with this code.")
-_SYSTEM = click.option("--system", "system_id", help="All open ones of this system.")
 
 
 @exceptions.command()
 @_IDS
 @_REASON
 @_AS
-@_CODE
-@_SYSTEM
+@_filtered
 def retry(ids: tuple[str, ...], user: str | None, reason: str, **given: str | None) -> None:
     """Try again, by id or by filter; what may have had an effect is looked up first.
 
@@ -106,8 +127,7 @@ def retry(ids: tuple[str, ...], user: str | None, reason: str, **given: str | No
 @_IDS
 @_REASON
 @_AS
-@_CODE
-@_SYSTEM
+@_filtered
 @click.option(
     "--verdict",
     type=click.Choice([one for one in VERDICTS if one]),

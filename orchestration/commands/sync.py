@@ -98,6 +98,8 @@ def deliver(json_file: Path | None) -> None:
         sent = asyncio.run(deliver_ready(config, store, load_governance(), modes))
     if json_file:
         _write_json(json_file, asdict(sent))
+    for message in sent.messages:
+        click.echo(message, err=True)
     click.echo(
         f"{sent.sent:,} sent, {sent.verified:,} verified, {sent.rejected:,} rejected, "
         f"{sent.unknown:,} unknown, {sent.exceptions_opened:,} exceptions, {sent.seconds:.1f} s"

@@ -1,16 +1,13 @@
 """Cash application: which open items does each receipt pay (domain §B1, DESIGN §5 and §9).
 
 Pure: frames in, a frame out. What is not certain becomes a ranked proposal; every cent is
-conserved; nothing is chosen silently. Who paid is ``payers``, what a text names ``references``, the
-ordered stages ``matching``; here the receipts are walked in order (received date, then id), so that
-an item is given once. Work per receipt depends on its words and its payer's items, never on the
-ledger. It must not read a clock, a table or another module's state.
+conserved; nothing is chosen silently. Who paid is ``payers``, what a text names ``cash_text``, the
+ordered stages ``matching_stages``; here the receipts are walked in order (received date, then id),
+so that an item is given once. Work per receipt depends on its words and its payer's items, never on
+the ledger. It must not read a clock, a table or another module's state.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
-from decimal import Decimal
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -18,33 +15,33 @@ import polars as pl
 from reverse_etl.decisions.cash_frames import (
     DECISION_SCHEMA,
     Why,
+    customer_names,
     customer_numbers,
-    decision_row,
+    match_rows,
+    on_account_row,
     pairs_of,
-    read_items,
+    read_earlier,
+    read_lines,
     read_receipts,
 )
+from reverse_etl.decisions.cash_guards import Seen
 from reverse_etl.decisions.cash_items import sifted
-from reverse_etl.decisions.matching import (
-    Evidence,
-    Item,
-    Match,
-    Receipt,
-    proposals,
-    run_stages,
-)
-from reverse_etl.decisions.payers import Payer, PayerDirectory, identify_payer
-from reverse_etl.decisions.references import (
-    Mention,
-    ReferenceIndex,
-    Word,
-    normalise,
-    spans_of,
-    words_of,
-)
+from reverse_etl.decisions.cash_ledger import Ledger
+from reverse_etl.decisions.cash_proof import proven_payer
+from reverse_etl.decisions.cash_proposals import ranked
+from reverse_etl.decisions.cash_text import Reading, read_text
+from reverse_etl.decisions.matching import Earlier, Match, Receipt, RemittanceLine, Stop
+from reverse_etl.decisions.matching_case import Case, make_case
+from reverse_etl.decisions.matching_lines import by_lines
+from reverse_etl.decisions.matching_stages import run_stages
+from reverse_etl.decisions.payers import Payer, PayerDirectory, account_rows, identify_payer
 from reverse_etl.planning.policy import CashPolicy, Policy
 
 __all__ = ["DECISION_SCHEMA", "decide_cash"]
+
+#: With fewer items per receipt most customers are concerned, and sifting costs more than it saves.
+_SIFTED_ITEMS_PER_RECEIPT = 20
+Progress = Callable[[int, int], None]
 
 
 def decide_cash(
@@ -55,92 +52,83 @@ def decide_cash(
     policy: Policy,
     *,
     reserved: pl.DataFrame | None = None,
+    remittance_lines: pl.DataFrame | None = None,
+    earlier: pl.DataFrame | None = None,
+    progress: Progress | None = None,
 ) -> pl.DataFrame:
     """Decide every receipt.
 
     Args:
         receipts: receipt_id, received_date, amount, currency_code, and where known payer_account,
-            payer_name, text, system_id, company_code (of the bank account), known_customer_id (the
-            customer the ERP shows for it).
+            payer_name, text, virtual_account, system_id, company_code (of the bank account),
+            known_customer_id (the customer the ERP shows for it).
         open_items: item_id, customer_id, amount_open, currency_code, references (``;`` between
-            them), and where known customer_number, system_id, company_code, document_date,
-            due_date, open_from, open_until.
-        payers: payer_account, customer_id; an account may belong to several customers.
+            them), and where known customer_number, customer_name, system_id, company_code,
+            document_date, due_date, discount_percent, discount_date, open_from, open_until.
+        payers: payer_account, customer_id, and where known valid_from, valid_to; an account may
+            belong to several customers.
         aliases: payer_name, customer_id, as persons confirmed them.
         policy: thresholds.
         reserved: receipt_id, item_id of applications on their way to the ERP: such an item is
             nobody else's.
+        remittance_lines: receipt_id, reference, amount_paid, and where known position,
+            discount_amount, adjustment_amount, adjustment_code, adjustment_text.
+        earlier: receipts of runs before this one: receipt_id, received_date, amount, currency_code,
+            customer_id, text. With the items they closed among ``open_items`` (``open_until`` in
+            the past) a second payment is seen in a later run too.
+        progress: called with (receipts decided, receipts) from time to time.
 
     Returns:
         ``DECISION_SCHEMA``: one row per decision and item. The rows of one receipt and rank sum to
         the receipt. ``auto`` = items applied; a known payer with nothing applied = ``proposal``,
-        ``on_account`` at rank 1; ``unidentified`` = one ``on_account`` row without a customer.
+        ``on_account`` at rank 1, ranked sets of items after it; ``unidentified`` = one
+        ``on_account`` row without a customer at rank 1; what a similar name suggests follows it as
+        ``proposal`` from rank 2 and names nobody by itself.
 
     Raises:
         InputRefused: a column is missing (named, with the nearest one), money arrived as a float,
             a date or an amount cannot be read.
     """
     ordered = sorted(read_receipts(receipts), key=lambda r: (r.received_date, r.receipt_id))
-    ledger = _Ledger(_that_matter(open_items, ordered, policy.cash), policy.cash)
+    accounts = list(account_rows(payers))
     directory = PayerDirectory(
-        pairs_of(payers, "payer_account", "customer_id", "payers"),
+        accounts,
         pairs_of(aliases, "payer_name", "customer_id", "aliases"),
         customer_numbers(open_items),
+        customer_names(open_items),
         number_length_min=policy.cash.customer_number_length_min,
     )
-    held = pairs_of(reserved, "item_id", "receipt_id", "reserved")
-    batch = _Batch(ledger, directory, policy.cash, dict(held))
-    rows: list[dict[str, Any]] = []
-    for receipt in ordered:
-        rows.extend(batch.decide(receipt))
+    if open_items.height > _SIFTED_ITEMS_PER_RECEIPT * len(ordered):
+        open_items = sifted(open_items, ordered, directory, policy.cash)
+    ledger = Ledger(open_items, policy.cash)
+    batch = _Batch(ledger, directory, policy.cash, read_lines(remittance_lines))
+    batch.reserve(dict(pairs_of(reserved, "item_id", "receipt_id", "reserved")))
+    for one in read_earlier(earlier):
+        batch.remember(one)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for number, receipt in enumerate(ordered, start=1):
+        found[receipt.receipt_id] = list(batch.decide(receipt))
+        if progress is not None and (number % 100 == 0 or number == len(ordered)):
+            progress(number, len(ordered))
+    _settle(ordered, batch, found)
+    rows = [row for receipt in ordered for row in found[receipt.receipt_id]]
     return pl.DataFrame(rows, schema=DECISION_SCHEMA, orient="row")
 
 
-def _that_matter(
-    open_items: pl.DataFrame, receipts: Sequence[Receipt], policy: CashPolicy
-) -> pl.DataFrame:
-    """The open items that one of the receipts may name or equal."""
-    keys = {
-        key
-        for receipt in receipts
-        for _start, _end, key in spans_of(
-            words_of(receipt.text),
-            joined_words_max=policy.joined_words_max,
-            digits_min=policy.payer_reference_length_min,
-        )
-    }
-    return sifted(open_items, keys, (receipt.amount for receipt in receipts))
+def _settle(
+    ordered: Sequence[Receipt], batch: "_Batch", found: dict[str, list[dict[str, Any]]]
+) -> None:
+    """Decide what is left again, until nothing more follows from what was given meanwhile.
 
-
-class _Ledger:
-    """The open items with their indexes."""
-
-    def __init__(self, frame: pl.DataFrame, policy: CashPolicy) -> None:
-        self.items = items = list(read_items(frame))
-        references = frame.get_column("references").cast(pl.String).to_list()
-        spelled = (
-            (position, reference)
-            for position, listed in enumerate(references)
-            for reference in (listed or "").split(";")
-        )
-        self.references = ReferenceIndex(spelled, length_min=policy.reference_length_min)
-        self._equal: dict[tuple[str, str, Decimal], list[int]] = {}
-        for position, item in enumerate(items):
-            key = (item.customer_id, item.currency_code, item.amount_open)
-            self._equal.setdefault(key, []).append(position)
-
-    def equal(self, customer_id: str, currency_code: str, amount: Decimal) -> Sequence[int]:
-        """Positions of a customer's items with just this amount."""
-        return self._equal.get((customer_id, currency_code, amount), ())
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A receipt's text, read once."""
-
-    words: list[Word]
-    mentions: list[Mention]
-    collides: bool
+    Items given to later receipts may leave one explanation of an earlier one. Without this the next
+    run would find it, and a rerun on the same truth must find nothing.
+    """
+    while batch.touched:
+        touched, batch.touched = batch.touched, set()
+        for receipt in ordered:
+            rows = found[receipt.receipt_id]
+            if rows[0]["decision"] != "auto" and batch.concerns(receipt.receipt_id, touched):
+                found[receipt.receipt_id] = list(batch.decide(receipt))
 
 
 class _Batch:
@@ -148,130 +136,145 @@ class _Batch:
 
     def __init__(
         self,
-        ledger: _Ledger,
+        ledger: Ledger,
         directory: PayerDirectory,
         policy: CashPolicy,
-        reserved: dict[str, str],
+        lines: Mapping[str, Sequence[RemittanceLine]],
     ) -> None:
+        self._lines = lines
         self._ledger = ledger
         self._directory = directory
         self._policy = policy
-        self._taken_by = reserved
-        self._seen: dict[tuple[str, ...], tuple[date, str]] = {}
+        self._seen = Seen(policy)
+        self._reserved: dict[str, set[int]] = {}
+        self._customers: dict[str, frozenset[str]] = {}
+        self.touched: set[str] = set()
+
+    def remember(self, one: Earlier) -> None:
+        """A receipt that was applied before this run."""
+        reading = read_text(one.text, self._ledger, self._directory.numbers, self._policy)
+        self._seen.earlier(one, reading.keys)
+
+    def concerns(self, receipt_id: str, customers: Collection[str]) -> bool:
+        """Whether items of one of the customers could matter to a receipt."""
+        return not self._customers[receipt_id].isdisjoint(customers)
+
+    def reserve(self, held: dict[str, str]) -> None:
+        """Items that are on their way to the ERP for a receipt."""
+        for place, item in enumerate(self._ledger.items):
+            by = held.get(item.item_id)
+            if by is not None:
+                self._ledger.take([place], by)
+                self._reserved.setdefault(by, set()).add(place)
 
     def decide(self, receipt: Receipt) -> Iterator[dict[str, Any]]:
         """All rows of one receipt."""
-        reading = self._read(receipt)
-        payer = identify_payer(
-            known_customer_id=receipt.known_customer_id,
-            account=receipt.payer_account,
-            name=receipt.payer_name,
-            numbered=self._directory.in_text(reading.words, self._policy.joined_words_max),
-            mentions=[
-                (mention, frozenset(self._ledger.items[place].customer_id for place in open_places))
-                for mention in reading.mentions
-                if (open_places := self._open(mention.items, receipt))
-            ],
-            directory=self._directory,
-            reference_length_min=self._policy.payer_reference_length_min,
+        self._ledger.release(self._reserved.get(receipt.receipt_id, ()))
+        reading = read_text(receipt.text, self._ledger, self._directory.numbers, self._policy)
+        referenced = self._referenced(receipt, reading)
+        payer = identify_payer(receipt, reading.customers, referenced, self._directory)
+        if payer.how in {"none", "shared"} and not payer.customers and receipt.units > 0:
+            accounts = self._directory.of_receipt(receipt)
+            payer = proven_payer(receipt, reading, self._ledger, self._policy, accounts) or payer
+        items = self._ledger.items
+        self._customers[receipt.receipt_id] = payer.customers or frozenset(
+            items[place].customer_id for token in reading.tokens for place in token.places
         )
-        yield from self._rows(receipt, payer, reading)
-
-    def _rows(self, receipt: Receipt, payer: Payer, reading: Reading) -> Iterator[dict[str, Any]]:
-        """The rows of a receipt whose payer was looked for."""
-        if not payer.customer_id:
-            why = Why(_STAGE_OF_HOW[payer.how], payer.confidence, payer.reason)
-            yield decision_row(receipt, "unidentified", 1, "", None, receipt.amount, why)
+        if not payer.customers:
+            yield from self._unknown(receipt, reading, payer)
             return
-        evidence = self._evidence(receipt, payer.customer_id, reading)
-        answer = run_stages(evidence)
+        case = make_case(receipt, payer.customers, reading, self._ledger, self._policy)
+        answer = self._answer(case, payer)
         if isinstance(answer, Match):
-            why = Why(answer.stage, min(payer.confidence, answer.confidence), answer.reason)
-            for item in answer.items:
-                self._taken_by[item.item_id] = receipt.receipt_id
-                yield decision_row(
-                    receipt, "auto", 1, payer.customer_id, item, item.amount_open, why
-                )
+            self._ledger.take(self._places(case, answer), receipt.receipt_id)
+            self._seen.applied(receipt, answer)
+            self.touched |= {item.customer_id for item in answer.items}
+            customer = answer.items[0].customer_id
+            yield from match_rows(receipt, "auto", 1, customer, answer, payer.confidence)
             return
-        why = Why(answer.stage, payer.confidence, answer.reason)
-        yield decision_row(receipt, "proposal", 1, payer.customer_id, None, receipt.amount, why)
-        ranked = proposals(evidence, self._policy.proposals_max - 1)
-        for rank, proposal in enumerate(ranked, start=2):
-            yield from _proposal_rows(receipt, rank, payer, proposal)
+        for place in self._reserved.get(receipt.receipt_id, ()):
+            self._ledger.take([place], receipt.receipt_id)
+        why = Why(answer.stage, payer.confidence, f"{answer.reason} ({payer.reason})")
+        decision = "proposal" if payer.customer_id else "unidentified"
+        yield on_account_row(receipt, decision, 1, payer.customer_id, why)
+        yield from self._ranked(case, payer, answer)
 
-    def _read(self, receipt: Receipt) -> Reading:
-        words = words_of(receipt.text)
-        mentions, collides = self._ledger.references.mentions(
-            words,
-            joined_words_max=self._policy.joined_words_max,
-            digits_min=self._policy.payer_reference_length_min,
-        )
-        return Reading(words, mentions, collides)
-
-    def _open(self, places: Iterable[int], receipt: Receipt) -> list[int]:
-        return [p for p in places if self._ledger.items[p].is_open_on(receipt.received_date)]
-
-    def _evidence(self, receipt: Receipt, customer_id: str, reading: Reading) -> Evidence:
-        """What the stages see of one receipt of a certain payer."""
-        named: dict[str, Item] = {}
-        taken: dict[str, str] = {}
-        foreign: list[str] = []
-        for mention in reading.mentions:
-            found = [self._ledger.items[p] for p in self._open(mention.items, receipt)]
-            own = [item for item in found if item.customer_id == customer_id]
-            if found and not own:
-                foreign.append(mention.reference)
-            for item in own:
-                by = self._taken_by.get(item.item_id, receipt.receipt_id)
-                if by == receipt.receipt_id:
-                    named[item.item_id] = item
-                else:
-                    taken[item.item_id] = by
-        places = self._ledger.equal(customer_id, receipt.currency_code, receipt.amount)
-        equal = [
-            self._ledger.items[p]
-            for p in self._open(places, receipt)
-            if self._ledger.items[p].item_id not in self._taken_by
-        ]
-        return Evidence(
-            receipt=receipt,
-            customer_id=customer_id,
-            named=tuple(named.values()),
-            taken=taken,
-            foreign=foreign,
-            is_ambiguous=reading.collides,
-            duplicate_of=self._duplicate_of(receipt, customer_id),
-            equal=equal,
+    def _referenced(self, receipt: Receipt, reading: Reading) -> frozenset[str]:
+        """Customers of the open items that the text names by a reference long enough to say who."""
+        items, day = self._ledger.items, receipt.received_date
+        return frozenset(
+            items[place].customer_id
+            for token in reading.tokens
+            if len(token.key) >= self._policy.payer_reference_length_min
+            for place in token.places
+            if items[place].is_open_on(day) and not self._ledger.taken[place]
         )
 
-    def _duplicate_of(self, receipt: Receipt, customer_id: str) -> str:
-        """The receipt of the same payer, amount and text within the window, if any."""
-        spelled = normalise(receipt.text)
-        if not spelled:
-            return ""
-        key = (customer_id, str(receipt.amount), receipt.currency_code, spelled)
-        before = self._seen.get(key)
-        if before is not None:
-            window = timedelta(days=self._policy.duplicate_window_days)
-            if receipt.received_date - before[0] <= window:
-                return before[1]
-        self._seen[key] = (receipt.received_date, receipt.receipt_id)
-        return ""
+    def _answer(self, case: Case, payer: Payer) -> Match | Stop:
+        receipt = case.receipt
+        if receipt.units <= 0:
+            return self._seen.reversal(receipt, payer.customers)
+        answer = by_lines(case, self._lines.get(receipt.receipt_id, ()))
+        if answer is None:
+            case.is_by_name = payer.how == "alias"
+            is_sure = payer.how in {"known", "account", "customer_number", "alias"}
+            answer = run_stages(case, is_surely_known=is_sure)
+        if isinstance(answer, Match) and payer.named:
+            strange = {item.customer_id for item in answer.items} - payer.named
+            if strange:
+                answer = Stop("shared_account", "an item of a customer that the text does not name")
+        repeated = self._seen.repeats(case, answer)
+        return repeated or answer
 
+    def _places(self, case: Case, match: Match) -> list[int]:
+        wanted = {item.item_id for item in match.items}
+        return [p for p in case.pool.tolist() if self._ledger.items[p].item_id in wanted]
 
-_STAGE_OF_HOW = {"none": "unidentified", "conflict": "payer_conflict", "shared": "shared_account"}
+    def _ranked(self, case: Case, payer: Payer, stop: Stop) -> Iterator[dict[str, Any]]:
+        found = list(stop.suggestions)
+        if stop.may_suggest and case.receipt.units > 0:
+            found += ranked(case, self._policy.proposals_max - 1)
+        for rank, match in enumerate(found[: self._policy.proposals_max - 1], start=2):
+            customer = payer.customer_id or match.items[0].customer_id
+            yield from match_rows(case.receipt, "proposal", rank, customer, match, payer.confidence)
 
+    def _unknown(
+        self, receipt: Receipt, reading: Reading, payer: Payer
+    ) -> Iterator[dict[str, Any]]:
+        """Nobody is certain: a similar name, or what the text names, may suggest."""
+        stage = {"none": "unidentified", "conflict": "payer_conflict", "shared": "shared_account"}
+        why = Why(stage[payer.how], payer.confidence, payer.reason)
+        found: list[tuple[str, Match]] = []
+        if receipt.units > 0:
+            for customer in self._suspects(receipt, reading)[: self._policy.suspects_max]:
+                case = make_case(
+                    receipt, frozenset({customer}), reading, self._ledger, self._policy
+                )
+                answer = run_stages(case, is_surely_known=False)
+                matches = [answer] if isinstance(answer, Match) else []
+                matches += ranked(case, 2)
+                found += [(customer, match) for match in matches]
+        found.sort(key=lambda pair: -pair[1].confidence)
+        yield on_account_row(receipt, "unidentified", 1, "", why)
+        shown: set[frozenset[str]] = set()
+        for customer, match in found:
+            items = frozenset(item.item_id for item in match.items)
+            if items in shown or len(shown) >= self._policy.proposals_max - 1:
+                continue
+            shown.add(items)
+            yield from match_rows(receipt, "proposal", len(shown) + 1, customer, match, 0.5)
 
-def _proposal_rows(
-    receipt: Receipt, rank: int, payer: Payer, proposal: Match
-) -> Iterator[dict[str, Any]]:
-    """Items of a proposal and, where they do not sum up, what is left or what is missing."""
-    why = Why(proposal.stage, min(payer.confidence, proposal.confidence), proposal.reason)
-    for item in proposal.items:
-        yield decision_row(
-            receipt, "proposal", rank, payer.customer_id, item, item.amount_open, why
+    def _suspects(self, receipt: Receipt, reading: Reading) -> list[str]:
+        """Customers worth a look: of the account, of the text, of a similar name."""
+        found = dict.fromkeys(
+            [
+                *sorted(self._directory.by_account(receipt.payer_account, receipt.received_date)),
+                *sorted(reading.customers),
+                *sorted(self._referenced(receipt, reading)),
+            ]
         )
-    rest = receipt.amount - sum(item.amount_open for item in proposal.items)
-    if rest:
-        kind = "on_account" if rest > 0 else "deduction"
-        yield decision_row(receipt, "proposal", rank, payer.customer_id, None, rest, why, kind)
+        names = self._directory.by_name(
+            receipt.payer_name, self._policy.name_score_min, self._policy.suspects_max
+        )
+        found.update((customer, None) for customer, _score in names)
+        return [c for c in found if self._ledger.has_customer(c)]

@@ -14,16 +14,31 @@ from typing import Any
 import polars as pl
 
 from ingestion.common.errors import InputRefused
-from reverse_etl.decisions.matching import Item, Receipt
+from reverse_etl.decisions.matching import (
+    Earlier,
+    Item,
+    Match,
+    Receipt,
+    RemittanceLine,
+    amount_of,
+    units_of,
+)
+from reverse_etl.decisions.references import normalise
 
 __all__ = [
     "DECISION_SCHEMA",
     "Why",
+    "customer_names",
     "customer_numbers",
-    "decision_row",
+    "day_of",
+    "match_rows",
+    "on_account_row",
     "pairs_of",
+    "read_earlier",
     "read_items",
+    "read_lines",
     "read_receipts",
+    "require",
 ]
 
 _COLUMNS: Mapping[str, pl.DataType] = {
@@ -56,27 +71,45 @@ class Why:
     reason: str
 
 
-def decision_row(
+def on_account_row(
+    receipt: Receipt, decision: str, rank: int, customer_id: str, why: Why
+) -> dict[str, Any]:
+    """The whole receipt on account, of a customer or of nobody."""
+    return _row(receipt, decision, rank, customer_id, None, "on_account", receipt.amount, why)
+
+
+def match_rows(
+    receipt: Receipt, decision: str, rank: int, payer: str, match: Match, confidence: float
+) -> Iterator[dict[str, Any]]:
+    """The rows of a match: items with their own customer, the rest with the payer."""
+    why = Why(match.stage, min(confidence, match.confidence), match.reason)
+    for line in match.lines:
+        customer = line.item.customer_id if line.item else payer
+        item_id = line.item.item_id if line.item else None
+        amount = amount_of(line.units)
+        yield _row(receipt, decision, rank, customer, item_id, line.kind, amount, why)
+
+
+def _row(
     receipt: Receipt,
     decision: str,
     rank: int,
     customer_id: str,
-    item: Item | None,
+    item_id: str | None,
+    kind: str,
     amount: Decimal,
     why: Why,
-    kind: str = "",
 ) -> dict[str, Any]:
-    """One row of the answer; without an item it is the on-account row."""
     return {
         "receipt_id": receipt.receipt_id,
         "decision": decision,
         "rank": rank,
         "customer_id": customer_id or None,
-        "item_id": item.item_id if item else None,
-        "kind": kind or ("apply" if item else "on_account"),
+        "item_id": item_id,
+        "kind": kind,
         "amount": amount,
         "stage": why.stage,
-        "confidence": why.confidence,
+        "confidence": round(why.confidence, 4),
         "reason": why.reason,
         "currency_code": receipt.currency_code,
     }
@@ -84,16 +117,18 @@ def decision_row(
 
 def read_receipts(frame: pl.DataFrame) -> Iterator[Receipt]:
     """The receipts of a frame. Raises InputRefused, see the module."""
-    _require(frame, _RECEIPT_COLUMNS, "receipts")
+    require(frame, _RECEIPT_COLUMNS, "receipts")
     for row in frame.iter_rows(named=True):
         where = f"receipt {row['receipt_id']}"
-        received = _day(row["received_date"], where)
+        received = day_of(row["received_date"], where)
         if received is None:
             raise InputRefused(f"{where} has no received_date", code="missing_date", where=where)
+        amount = _amount(row["amount"], where)
         yield Receipt(
             receipt_id=_text(row, "receipt_id"),
             received_date=received,
-            amount=_amount(row["amount"], where),
+            amount=amount,
+            units=units_of(amount),
             currency_code=_text(row, "currency_code"),
             system_id=_text(row, "system_id"),
             company_code=_text(row, "company_code"),
@@ -101,26 +136,79 @@ def read_receipts(frame: pl.DataFrame) -> Iterator[Receipt]:
             payer_name=_text(row, "payer_name"),
             text=_text(row, "text"),
             known_customer_id=_text(row, "known_customer_id"),
+            virtual_account=_text(row, "virtual_account"),
         )
 
 
 def read_items(frame: pl.DataFrame) -> Iterator[Item]:
     """The open items of a frame. Raises InputRefused, see the module."""
-    _require(frame, _ITEM_COLUMNS, "open items")
+    require(frame, _ITEM_COLUMNS, "open items")
     for row in frame.iter_rows(named=True):
         where = f"item {row['item_id']}"
+        amount = _amount(row["amount_open"], where)
+        percent = row.get("discount_percent")
+        spelled = dict.fromkeys(normalise(r) for r in _text(row, "references").split(";"))
         yield Item(
             item_id=_text(row, "item_id"),
             customer_id=_text(row, "customer_id"),
             system_id=_text(row, "system_id"),
             company_code=_text(row, "company_code"),
-            amount_open=_amount(row["amount_open"], where),
+            amount_open=amount,
+            units=units_of(amount),
             currency_code=_text(row, "currency_code"),
-            document_date=_day(row.get("document_date"), where),
-            due_date=_day(row.get("due_date"), where),
-            open_from=_day(row.get("open_from"), where),
-            open_until=_day(row.get("open_until"), where),
+            document_date=day_of(row.get("document_date"), where),
+            due_date=day_of(row.get("due_date"), where),
+            open_from=day_of(row.get("open_from"), where),
+            open_until=day_of(row.get("open_until"), where),
+            references=tuple(key for key in spelled if key),
+            discount_percent=None if percent in (None, "") else _amount(percent, where),
+            discount_date=day_of(row.get("discount_date"), where),
         )
+
+
+def read_lines(frame: pl.DataFrame | None) -> dict[str, list[RemittanceLine]]:
+    """Remittance lines by receipt, in their order. Raises InputRefused, see the module."""
+    found: dict[str, list[RemittanceLine]] = {}
+    if frame is None:
+        return found
+    require(frame, ("receipt_id", "reference", "amount_paid"), "remittance lines")
+    ordered = frame.sort("position", maintain_order=True) if "position" in frame.columns else frame
+    for row in ordered.iter_rows(named=True):
+        where = f"remittance line of {row['receipt_id']}"
+        found.setdefault(_text(row, "receipt_id"), []).append(
+            RemittanceLine(
+                key=normalise(_text(row, "reference")),
+                paid=units_of(_amount(row["amount_paid"], where)),
+                discount=_units(row.get("discount_amount"), where),
+                adjustment=_units(row.get("adjustment_amount"), where),
+                code=_text(row, "adjustment_code"),
+                text=_text(row, "adjustment_text"),
+            )
+        )
+    return found
+
+
+def read_earlier(frame: pl.DataFrame | None) -> Iterator[Earlier]:
+    """Receipts applied before this run. Raises InputRefused, see the module."""
+    if frame is None:
+        return
+    require(frame, (*_RECEIPT_COLUMNS, "customer_id"), "earlier receipts")
+    for row in frame.iter_rows(named=True):
+        where = f"earlier receipt {row['receipt_id']}"
+        received = day_of(row["received_date"], where)
+        if received is not None:
+            yield Earlier(
+                receipt_id=_text(row, "receipt_id"),
+                received_date=received,
+                units=units_of(_amount(row["amount"], where)),
+                currency_code=_text(row, "currency_code"),
+                customer_id=_text(row, "customer_id"),
+                text=_text(row, "text"),
+            )
+
+
+def _units(value: Any, where: str) -> int:
+    return 0 if value is None or value == "" else units_of(_amount(value, where))
 
 
 def customer_numbers(frame: pl.DataFrame) -> Iterator[tuple[str, str]]:
@@ -137,19 +225,28 @@ def customer_numbers(frame: pl.DataFrame) -> Iterator[tuple[str, str]]:
                 yield str(spelling), customer_id
 
 
+def customer_names(frame: pl.DataFrame) -> Iterator[tuple[str, str]]:
+    """Names of customers where the frame has them."""
+    if "customer_name" in frame.columns:
+        for name, customer in frame.select("customer_name", "customer_id").unique().iter_rows():
+            if name is not None and customer is not None:
+                yield str(name), str(customer)
+
+
 def pairs_of(
     frame: pl.DataFrame | None, left: str, right: str, what: str
 ) -> Iterator[tuple[str, str]]:
     """Two columns of a frame as text pairs; none where there is no frame."""
     if frame is None:
         return
-    _require(frame, (left, right), what)
+    require(frame, (left, right), what)
     for one, other in frame.select(left, right).iter_rows():
         if one is not None and other is not None:
             yield str(one), str(other)
 
 
-def _require(frame: pl.DataFrame, columns: Sequence[str], what: str) -> None:
+def require(frame: pl.DataFrame, columns: Sequence[str], what: str) -> None:
+    """Refuse a frame that lacks a column, naming the nearest one."""
     for column in columns:
         if column not in frame.columns:
             near = difflib.get_close_matches(column, frame.columns, n=1, cutoff=0.5)
@@ -166,7 +263,8 @@ def _text(row: dict[str, Any], column: str) -> str:
     return "" if value is None else str(value)
 
 
-def _day(value: Any, where: str) -> date | None:
+def day_of(value: Any, where: str) -> date | None:
+    """A date, an ISO text, or nothing. Raises InputRefused for anything else."""
     if value is None or value == "":
         return None
     if isinstance(value, date):

@@ -3,8 +3,10 @@
 Pure: frames in, rows of ``decisions.credit`` out, each with its reason. Rules (domain §B4): the
 approved limit is what the ERP should hold; a customer is held above 100 % utilisation and let go at
 95 %; only a hold that the hub's own verified command set, and nobody touched since, is ever
-released; blocked orders go out oldest requested date first, each consuming credit. A stale feed or
-an expired limit releases nothing. It must not release a person's hold under any sequence of inputs.
+released; blocked orders go out oldest requested date first, each consuming credit of the customer
+and of its group. A stale feed or an expired limit releases nothing. A limit the scorecard proposes
+waits beside the approved one and counts for nothing. It must not release a person's hold under any
+sequence of inputs.
 """
 
 import hashlib
@@ -17,6 +19,7 @@ from typing import Any
 import polars as pl
 
 from ingestion.common.money import canonical_text
+from reverse_etl.decisions.credit_groups import GroupRoom
 from reverse_etl.planning.policy import CreditPolicy, Policy
 
 __all__ = ["CREDIT_SCHEMA", "CreditStanding", "ReleaseTest", "decide_credit", "passes_release_test"]
@@ -143,6 +146,9 @@ def decide_credit(
     own_holds: pl.DataFrame,
     policy: Policy,
     as_of: date,
+    *,
+    room: GroupRoom | None = None,
+    proposals: Mapping[tuple[str, str, str], tuple[Decimal, str]] | None = None,
 ) -> pl.DataFrame:
     """Decide limits, holds and releases.
 
@@ -154,9 +160,13 @@ def decide_credit(
             hub set and that the ERP still shows as that command left them.
         policy: thresholds.
         as_of: the business date of the run.
+        room: what group limits leave; None where there are none.
+        proposals: limits the scorecard proposes, with why, by system, customer and segment. Zero
+            proposes to grant nothing.
 
     Returns:
-        ``CREDIT_SCHEMA``, in the order of system, customer, segment; releases oldest first.
+        ``CREDIT_SCHEMA``, in the order of system, customer, segment; releases oldest first, an
+        order of one customer before a younger one of another that shares its group's limit.
     """
     approved = _last_approved(approved_limits)
     own = {
@@ -165,13 +175,16 @@ def decide_credit(
             "system_id", "customer", "credit_segment"
         ).iter_rows()
     }
-    waiting = _blocked_orders(orders, fct_credit)
-    rows: list[dict[str, Any]] = []
     accounts = fct_credit.sort("system_id", "customer", "credit_segment")
+    deciders: dict[_Key, _Account] = {}
     for account in accounts.iter_rows(named=True):
         key = (account["system_id"], account["customer"], account["credit_segment"])
-        decider = _Account(account, policy.credit, as_of)
-        rows.extend(decider.decide(approved.get(key), key in own, waiting.get(key, [])))
+        decider = _Account(account, policy.credit, as_of, room)
+        decider.decide(approved.get(key), key in own, (proposals or {}).get(key))
+        deciders[key] = decider
+    for key, order in _blocked_orders(orders, fct_credit):
+        deciders[key].consider(order)
+    rows = [row for decider in deciders.values() for row in decider.rows]
     return pl.DataFrame(rows, schema=CREDIT_SCHEMA, orient="row")
 
 
@@ -181,37 +194,68 @@ _Key = tuple[str, str, str]
 class _Account:
     """The decisions about one customer in one credit segment."""
 
-    def __init__(self, row: dict[str, Any], policy: CreditPolicy, as_of: date) -> None:
+    def __init__(
+        self, row: dict[str, Any], policy: CreditPolicy, as_of: date, room: GroupRoom | None
+    ) -> None:
+        self.rows: list[dict[str, Any]] = []
         self._row = row
         self._policy = policy
         self._as_of = as_of
+        self._room = room
+        self._planned = Decimal(0)
+        self._holding = self._standing("none_granted", None)
 
     def decide(
         self,
         approved: tuple[str, Decimal | None, str] | None,
         hold_is_own: bool,
-        orders: list[dict[str, Any]],
-    ) -> Iterator[dict[str, Any]]:
+        proposal: tuple[Decimal, str] | None,
+    ) -> None:
+        """Limit and hold; the limit that will hold is what orders are tested against."""
         kind, amount = _normal(self._row["limit_kind"], self._row["limit_amount"])
         if approved is not None:
-            yield from self._limit(kind, amount, approved)
+            self.rows.extend(self._limit(kind, amount, approved))
             kind, amount = approved[0], approved[1]
-        standing = self._standing(kind, amount)
-        yield from self._hold(standing, hold_is_own)
-        planned = Decimal(0)
-        for order in orders:
-            test = passes_release_test(
-                standing,
-                order["amount_segment"],
-                self._policy,
-                planned_before=planned,
-                other_block=order["other_block"] or "",
-            )
-            if test.passes:
-                planned += order["amount_segment"] or Decimal(0)
-                yield self._decision(
-                    "release_order", test.reason, sales_document=order["sales_order"]
-                )
+        if proposal is not None and not self.rows:
+            self.rows.append(self._proposed(kind, amount, proposal))
+        self._holding = self._standing(kind, amount)
+        self.rows.extend(self._hold(self._holding, hold_is_own))
+
+    def consider(self, order: dict[str, Any]) -> None:
+        """Release an order if it passes; it then takes its part of the credit."""
+        amount, currency = order["amount_segment"], self._row["segment_currency"]
+        test = passes_release_test(
+            self._holding,
+            amount,
+            self._policy,
+            planned_before=self._planned,
+            other_block=order["other_block"] or "",
+        )
+        if not test.passes:
+            return
+        customer_id = self._row["customer_id"]
+        if self._room is not None and self._room.obstacle(customer_id, amount, currency):
+            return
+        self._planned += amount or Decimal(0)
+        if self._room is not None:
+            self._room.consume(customer_id, amount, currency)
+        self.rows.append(
+            self._decision("release_order", test.reason, sales_document=order["sales_order"])
+        )
+
+    def _proposed(
+        self, kind: str, amount: Decimal | None, proposal: tuple[Decimal, str]
+    ) -> dict[str, Any]:
+        """A limit that somebody may approve; it changes nothing before."""
+        new_kind, new_amount = _normal("limited", proposal[0])
+        return self._decision(
+            "propose_limit",
+            f"{_limit_text(new_kind, new_amount)} instead of {_limit_text(kind, amount)}: "
+            f"{proposal[1]}",
+            limit_kind=new_kind,
+            limit_amount=new_amount,
+            currency_code=self._row["segment_currency"],
+        )
 
     def _standing(self, kind: str, amount: Decimal | None) -> CreditStanding:
         row = self._row
@@ -306,8 +350,8 @@ def _last_approved(
 
 def _blocked_orders(
     orders: pl.DataFrame, fct_credit: pl.DataFrame
-) -> dict[_Key, list[dict[str, Any]]]:
-    """Open credit-blocked orders per account, oldest requested date first.
+) -> list[tuple[_Key, dict[str, Any]]]:
+    """Open credit-blocked orders with their account, oldest requested date first.
 
     An order without a segment belongs to its customer's only account; where a customer has several
     nobody guesses, and the order stays blocked.
@@ -318,15 +362,14 @@ def _blocked_orders(
     ).iter_rows():
         accounts.setdefault((system_id, customer_id), []).append((customer, segment))
     blocked = orders.filter(pl.col("is_credit_blocked") & pl.col("is_open"))
-    found: dict[_Key, list[dict[str, Any]]] = {}
+    found: list[tuple[_Key, dict[str, Any]]] = []
     for order in blocked.iter_rows(named=True):
         of_customer = accounts.get((order["system_id"], order["customer_id"]), [])
         segment = order.get("credit_segment")
         fitting = [a for a in of_customer if segment is None or a[1] == segment]
         if len(fitting) == 1:
-            found.setdefault((order["system_id"], *fitting[0]), []).append(order)
-    for waiting in found.values():
-        waiting.sort(key=lambda order: (order["requested_date"] or date.max, order["sales_order"]))
+            found.append(((order["system_id"], *fitting[0]), order))
+    found.sort(key=lambda one: (one[1]["requested_date"] or date.max, one[1]["sales_order"]))
     return found
 
 

@@ -14,8 +14,10 @@ class Bounds:
             a throttled or unreachable system does not count.
         backoff_seconds_first, backoff_seconds_max: exponential, with jitter.
         wait_seconds_max: a run does not wait longer than this for anything; it leaves it resumable.
-        outage_seconds_max: a system that cannot be reached for this long is left for this run.
-        look_up_seconds_max: an unknown outcome is looked up for this long, then a person is told.
+        outage_seconds_max: a system that cannot be reached, or that does nothing but ask for less,
+            for this long is left for this run.
+        look_up_seconds_max: a look-up that cannot tell is asked again for this long, counted from
+            when it could; then a person is told.
         breaker_failures: failures of a system in a row that make the engine stop asking it ...
         breaker_seconds_first, breaker_seconds_max: ... for this long, doubling.
         lease_seconds: how long a sender's lease lasts; it is renewed long before.
@@ -25,6 +27,8 @@ class Bounds:
         commit_gap_seconds: while calls are on their way, transactions are at least this far apart,
             so that each takes in what several calls learnt.
         poll_seconds: how often work in other hands is looked at.
+        stop_seconds: a run that is told to stop waits this long for answers; what is still on its
+            way then is looked up by the next run.
     """
 
     failures_max: int = 6
@@ -42,3 +46,4 @@ class Bounds:
     gather_seconds: float = 0.05
     commit_gap_seconds: float = 0.002
     poll_seconds: float = 1.0
+    stop_seconds: float = 3.0

@@ -24,7 +24,7 @@ from reverse_etl.delivery.resolving import (
     answer_of_read_back,
     means_of,
 )
-from reverse_etl.delivery.target import Target
+from reverse_etl.delivery.target import Place, Target
 from reverse_etl.delivery.verifying import Verdict, Verified, judge_read_back, poll_seconds
 from reverse_etl.delivery.writer import (
     Absent,
@@ -42,7 +42,7 @@ from reverse_etl.delivery.writer import (
 )
 from reverse_etl.ledger.claims import Claimed, Group
 from reverse_etl.ledger.events import Unit
-from reverse_etl.ledger.exceptions import TECHNICAL
+from reverse_etl.ledger.exceptions import NOT_CONFIRMED, TECHNICAL
 
 if TYPE_CHECKING:
     from reverse_etl.delivery.engine import Engine
@@ -168,11 +168,13 @@ class Caller:
                 unknown.append(one)
                 action = partial(self._unknown, target, limits, one, outcome)
                 recorder.act(one, f"unknown {outcome.code}", action)
-        self._tell_pacer(target, outcomes, is_broken=len(unknown) == len(part))
+        place = (part[0].command.object_name, part[0].command.operation)
+        self._tell_pacer(target, place, outcomes, is_broken=len(unknown) == len(part))
 
     def _tell_pacer(
         self,
         target: Target,
+        place: Place,
         outcomes: Mapping[str, Outcome],
         *,
         is_broken: bool,
@@ -181,6 +183,7 @@ class Caller:
         wide = next(
             (o for o in outcomes.values() if isinstance(o, Retry) and o.is_system_wide), None
         )
+        target.note_answer(place, now, is_throttled=wide is not None)
         if wide is not None and wide.code != _NO_CONNECTION:
             target.pacer.throttled(now, wide.after_seconds)
         elif wide is not None or is_broken:
@@ -339,7 +342,8 @@ class Caller:
             unit, one, result="absent" if is_absent else "unclear", next_at=_instant(now + wait),
             reason=reason,
         )  # fmt: skip
-        if now - item.since > self._bounds.look_up_seconds_max:
+        could_tell_from = max(item.since, item.absent_from)
+        if not is_absent and now - could_tell_from > self._bounds.look_up_seconds_max:
             self._open(
                 unit, one, "outcome_unknown",
                 f"sent, and nobody could find out whether it arrived: {reason or 'unclear'}",
@@ -383,7 +387,7 @@ class Caller:
         """The target does not hold what it accepted."""
         if judged.verdict is Verdict.NOT_CONFIRMED:
             self._open(
-                unit, one, "not_confirmed",
+                unit, one, NOT_CONFIRMED,
                 "accepted, and the target has not confirmed the effect in time; it is read again "
                 "in the next run",
             )  # fmt: skip

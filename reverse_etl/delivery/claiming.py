@@ -13,12 +13,13 @@ from reverse_etl.delivery.batching import batch_size, split
 from reverse_etl.delivery.bounds import Bounds
 from reverse_etl.delivery.calls import Caller
 from reverse_etl.delivery.follow_ups import FollowUp
-from reverse_etl.delivery.target import Target
+from reverse_etl.delivery.target import Place, Target
 from reverse_etl.ledger.claims import Claimed, Group
 from reverse_etl.ledger.clock import instant_of
 from reverse_etl.ledger.commands import State
 from reverse_etl.ledger.events import Unit
 from reverse_etl.ledger.gate import refuse
+from reverse_etl.ledger.leases import CLOCK_SKEW_SECONDS_MAX
 from reverse_etl.ledger.modes import Modes
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = ["Batch", "Claimer"]
 
 #: A dead sender's commands are looked up this soon: most are there.
 _EARLY_LOOK_UP_SECONDS = 1.0
+_CLOCK_SKEW_MAX = timedelta(seconds=CLOCK_SKEW_SECONDS_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class Claimer:
     def _claim(self, unit: Unit, target: Target, now: float) -> list[Batch]:
         """Mark as sending what one system's free places allow, in batches."""
         batches: list[Batch] = []
-        full: set[tuple[str, str]] = set()
+        full: set[Place] = set(target.undeliverable)
         claims = self._store.claims
         room = self._bounds.follow_ups_max - target.following
         while self._may_claim(target, now) and len(batches) < target.pacer.free(now) and room > 0:
@@ -110,6 +112,9 @@ class Claimer:
                 target.may_have_work = False
                 break
             place = (group.object_name, group.operation)
+            if not target.can_deliver(*place):
+                full.add(place)
+                continue
             limits = target.limits(*place)
             self._engine.need_lease(limits.request_timeout_seconds)
             in_flight = target.in_flight.get(place, 0) + sum(
@@ -137,7 +142,13 @@ class Claimer:
         claims = self._store.claims
         volume = 0
         if limits.bulk_from is not None and not group.failures:
-            volume = claims.count(unit.connection, group, unit.now, limits.bulk_from)
+            volume = claims.count(
+                unit.connection,
+                group,
+                unit.now,
+                limits.bulk_from,
+                with_followers=limits.allows_many_per_lane,
+            )
         size = batch_size(limits, failures=group.failures, volume=volume)
         wanted = size if size > limits.batch_max else min(size * slots, self._bounds.claim_max)
         found = claims.heads(unit.connection, group, unit.now, wanted)
@@ -204,8 +215,12 @@ class Claimer:
         items = [(one, self._absent_from(unit, target, one)) for one in orphans]
         self._store.claims.take_over(unit, items, self._engine.holder)
         for one, at in items:
+            if not target.can_deliver(one.command.object_name, one.command.operation):
+                continue  # In this run's hands, and left alone.
             if one.state == State.ACCEPTED:
-                target.reading_back.add([FollowUp(one, since=now, due=now)])
+                # Its patience began when the target accepted it, in whichever run that was.
+                since = min(now, instant_of(one.since).timestamp())
+                target.reading_back.add([FollowUp(one, since=since, due=now)])
             else:
                 # What is found counts at once; what is absent counts only from then on.
                 early = min(at.timestamp(), now + _EARLY_LOOK_UP_SECONDS)
@@ -218,11 +233,18 @@ class Claimer:
         work on it as long as a request may take. Sending a keyed command twice is harmless, so
         there only the settle time is kept.
         """
+        if not target.can_deliver(one.command.object_name, one.command.operation):
+            # Nobody can say how long its request may take: no shorter than the longest.
+            return unit.now + timedelta(seconds=self._bounds.look_up_seconds_max)
         limits = self._caller.limits_of(target, one)
         settled = unit.now + timedelta(seconds=limits.settle_seconds)
         if one.state == State.UNKNOWN:
-            # Its first sender's clock may have been wrong: the settle time starts again.
-            return max(settled, instant_of(one.not_before) if one.not_before else settled)
+            # Its sender's clock may have been wrong: the settle time starts again, unless it is
+            # longer than clocks can differ. Else runs that come often would never see its end.
+            recorded = instant_of(one.since) + timedelta(seconds=limits.settle_seconds)
+            if one.not_before:
+                recorded = max(recorded, instant_of(one.not_before))
+            return min(max(settled, recorded), recorded + _CLOCK_SKEW_MAX)
         if one.state != State.SENDING or limits.is_keyed:
             return settled
         longest = timedelta(seconds=limits.request_timeout_seconds + limits.settle_seconds)

@@ -19,6 +19,7 @@ from reverse_etl.delivery.bounds import Bounds
 from reverse_etl.delivery.calls import Caller
 from reverse_etl.delivery.claiming import Batch, Claimer
 from reverse_etl.delivery.follow_ups import FollowUp
+from reverse_etl.delivery.leaving import note_left
 from reverse_etl.delivery.outages import note_outages
 from reverse_etl.delivery.pacer import Pacer
 from reverse_etl.delivery.recording import Recorder, Recording
@@ -26,7 +27,6 @@ from reverse_etl.delivery.report import DeliveryReport, Progress
 from reverse_etl.delivery.target import Target
 from reverse_etl.delivery.writer import Writer
 from reverse_etl.ledger.clock import Clock
-from reverse_etl.ledger.commands import State
 from reverse_etl.ledger.events import Unit
 from reverse_etl.ledger.gate import apply_modes
 from reverse_etl.ledger.leases import Lease, ProcessIdentity, this_process
@@ -40,6 +40,8 @@ _LOG = logging.getLogger(__name__)
 _RENEW_BELOW = 0.6
 #: A timer for an instant must end after it, not just on it.
 _BEYOND_SECONDS = 0.001
+#: No instant: the log was not asked what comes due.
+_NOT_LOOKED = -1.0
 
 
 class Engine:
@@ -80,7 +82,9 @@ class Engine:
         self._lease: Lease | None = None
         self._lease_seconds = bounds.lease_seconds
         self._is_stopping = False
+        self._stop_by: float | None = None
         self._last_turn = 0.0
+        self._next_at: float | None = _NOT_LOOKED
         self._caller = Caller(self, bounds, random)
         self._claimer = Claimer(
             self, self._caller, self._targets, bounds=bounds, modes=modes, object_names=object_names
@@ -137,7 +141,9 @@ class Engine:
         self.stop()
 
     def stop(self) -> None:
-        """Take no new work; end once what is on its way has ended."""
+        """Take no new work; end once what is on its way has ended, or soon without its answers."""
+        if self._stop_by is None:
+            self._stop_by = self.now() + self._bounds.stop_seconds
         self._is_stopping = True
         self._wake.set()
 
@@ -156,6 +162,9 @@ class Engine:
                 self._turn()
                 if self._is_done():
                     break
+                if self._stop_by is not None and self.now() >= self._stop_by:
+                    await self._leave_unanswered()
+                    continue
                 try:
                     await self._rest()
                 except asyncio.CancelledError:
@@ -175,8 +184,9 @@ class Engine:
     def _begin(self) -> None:
         """Take a lease, obey the modes, learn limits of what is waiting."""
         for target in self._targets.values():
-            for object_name, operation in self._store.operations(target.system_id):
-                self.need_lease(target.limits(object_name, operation).request_timeout_seconds)
+            for place in self._store.operations(target.system_id):
+                if target.can_deliver(*place):
+                    self.need_lease(target.limits(*place).request_timeout_seconds)
         with self._store.unit() as unit:
             self._lease = self._store.leases.take(
                 unit.connection,
@@ -319,17 +329,19 @@ class Engine:
 
     def _is_done(self) -> bool:
         """Nothing is on its way, and nothing comes due within this run's patience."""
+        self._next_at = _NOT_LOOKED
         if self._tasks or self._recorder:
             return False
         if self._is_stopping:
             return True
-        return self._next_turn_at(self.now()) is None
+        self._next_at = self._next_turn_at(self.now())
+        return self._next_at is None
 
     def _next_turn_at(self, now: float) -> float | None:
         """When something comes due without a task's end; None when nothing does in time."""
         times: list[float] = []
         for target in self._targets.values():
-            if target.is_given_up or target.pacer.is_given_up(now):
+            if target.is_given_up or target.is_out_of_patience(now, self._bounds):
                 target.is_given_up = True
                 continue
             times += self._due_times(target, now)
@@ -358,7 +370,11 @@ class Engine:
         waiting = (
             target.retry_at
             if self._tasks
-            else self._store.next_due(target.system_id, self._object_names)
+            else self._store.next_due(
+                target.system_id,
+                excluded=target.undeliverable,
+                object_names=self._object_names,
+            )
         )
         if waiting is not None:
             times.append(max(waiting, free_at))
@@ -368,12 +384,16 @@ class Engine:
         """Wait for a task's end, for the next due time, or for the lease's renewal."""
         if not self._wake.is_set():
             now = self.now()
-            due = self._next_turn_at(now)
+            due = self._next_at
+            if due is _NOT_LOOKED and self._stop_by is None:
+                due = self._next_turn_at(now)
             seconds = self._lease_seconds
             if self._lease is not None:
                 left = self.lease_remaining_seconds() - _RENEW_BELOW * self._lease_seconds
                 seconds = max(0.0, left) + _BEYOND_SECONDS
-            if due is not None and not self._is_stopping:
+            if self._stop_by is not None:
+                seconds = min(seconds, max(0.0, self._stop_by - now) + _BEYOND_SECONDS)
+            elif due is not None:
                 seconds = min(seconds, max(0.0, due - now))
             timer = asyncio.ensure_future(self._clock.sleep(seconds))
             timer.add_done_callback(self._ring)
@@ -402,8 +422,15 @@ class Engine:
             if target.retry_at is not None and target.retry_at <= now:
                 target.retry_at = None
 
+    async def _leave_unanswered(self) -> None:
+        """The patience of a stopped run is over: the next run looks up what is on its way."""
+        self.report.unanswered += len(self._tasks)
+        await self._abandon()
+        # Their callbacks run in the loop's next turn.
+        await asyncio.sleep(0)
+
     async def _abandon(self) -> None:
-        """After a failure: stop every call; their outcomes are unknown to this process."""
+        """Stop every call; their outcomes are unknown to this process."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -417,18 +444,8 @@ class Engine:
             report.exceptions_opened += note_outages(self._store, unit, self._targets.values())
         report.is_stopped = self._is_stopping
         report.seconds = self.now() - started
-        report.in_flight_max = {
-            target.system_id: target.pacer.in_flight_max for target in self._targets.values()
-        }
-        report.systems_given_up = [t.system_id for t in self._targets.values() if t.is_given_up]
-        left = self._store.counts_of(list(self._targets), self._object_names)
-        report.waiting = left.get(State.WAITING, 0)
-        report.unknown = left.get(State.UNKNOWN, 0)
-        report.unconfirmed = left.get(State.ACCEPTED, 0)
-        report.ready = left.get(State.READY, 0) + left.get(State.SENDING, 0)
-        report.awaiting_approval = left.get(State.AWAITING_APPROVAL, 0)
-        report.planned = left.get(State.PLANNED, 0)
         report.held_elsewhere = self._claimer.held_elsewhere
+        note_left(report, self._store, self._targets, self._object_names)
         _LOG.info("delivery ends", extra={"holder": self._holder, "verified": report.verified})
 
 

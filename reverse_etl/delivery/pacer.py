@@ -14,11 +14,14 @@ __all__ = ["Pacer", "backoff_seconds"]
 #: A part of a second's allowance may leave at once; the rest flows evenly, so that no second, from
 #: wherever it is counted, sees more than the target allows.
 _BURST_PART = 0.1
+#: More would only overflow: every ceiling is reached long before.
+_DOUBLINGS_MAX = 30
 
 
 def backoff_seconds(tries: int, bounds: Bounds, random: Random) -> float:
     """How long to wait after the n-th failure (n from 1): exponential, half of it jitter."""
-    ceiling = min(bounds.backoff_seconds_max, bounds.backoff_seconds_first * 2.0 ** (tries - 1))
+    doublings = min(tries - 1, _DOUBLINGS_MAX)
+    ceiling = min(bounds.backoff_seconds_max, bounds.backoff_seconds_first * 2.0**doublings)
     return ceiling / 2 + random.random() * ceiling / 2
 
 
@@ -99,13 +102,19 @@ class Pacer:
         self._limit = min(float(self._cap), self._limit + 1.0 / max(1.0, self._limit))
 
     def throttled(self, now: float, after_seconds: float | None) -> None:
-        """The target asks for less: halve, and wait as long as it says or a growing while."""
-        self._failures += 1
+        """The target asks for less: halve, and wait as long as it says or a growing while.
+
+        Answers to requests that were open together count once. A target that says the same short
+        while again and again is asked ever more rarely, and given up in the end.
+        """
+        if self._failing_since is None:
+            self._failing_since = now
         if now >= self._paused_until:
+            self._failures += 1
             self._limit = max(1.0, self._limit / 2)
-        wait = after_seconds
-        if wait is None:
-            wait = backoff_seconds(self._failures, self._bounds, self._random)
+        wait = after_seconds or 0.0
+        if after_seconds is None or self._failures > self._bounds.breaker_failures:
+            wait = max(wait, backoff_seconds(self._failures, self._bounds, self._random))
         self._paused_until = max(self._paused_until, now + wait)
 
     def failed(self, now: float) -> None:
@@ -125,7 +134,7 @@ class Pacer:
         self._is_probing = True
 
     def is_given_up(self, now: float) -> bool:
-        """Whether the system has failed for so long that this run leaves it."""
+        """Whether it failed, or only asked for less, for so long that this run leaves it."""
         since = self._failing_since
         return since is not None and now - since > self._bounds.outage_seconds_max
 

@@ -41,7 +41,9 @@ class DeliveryReport:
         exceptions_opened, exceptions_closed: counts of events; one seen again counts too.
         requests: calls of ``send``; look_ups and read_backs: calls of those.
         in_flight_max: the most calls that were open at once, by system.
+        unanswered: requests without an answer when a stopped run ended.
         systems_given_up: systems that could not be reached for too long.
+        messages: what was left and why, in plain words.
     """
 
     sent: int = 0
@@ -65,12 +67,14 @@ class DeliveryReport:
     read_backs: int = 0
     late_answers: int = 0
     taken_over: int = 0
+    unanswered: int = 0
     seconds: float = 0.0
     seed: int = 0
     is_stopped: bool = False
     by_object: dict[tuple[str, str], ObjectCounts] = field(default_factory=dict)
     in_flight_max: dict[str, int] = field(default_factory=dict)
     systems_given_up: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
     @property
     def is_complete(self) -> bool:

@@ -2,8 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from reverse_etl.delivery.bounds import Bounds
 from reverse_etl.delivery.engine import Engine, deliver
@@ -13,7 +13,39 @@ from reverse_etl.ledger.clock import Clock
 from reverse_etl.ledger.modes import Modes
 from reverse_etl.ledger.store import Store
 
-__all__ = ["deliver_now"]
+__all__ = ["deliver_now", "sigterm_like_ctrl_c"]
+
+
+@contextmanager
+def sigterm_like_ctrl_c() -> Iterator[None]:
+    """Within it SIGTERM ends the running task as Ctrl-C does under ``asyncio.run``.
+
+    The first one lets a delivery end cleanly, the second ends it at once; then KeyboardInterrupt
+    is raised, for whoever tells the user. Outside the main thread it does nothing.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None, "used within a task"
+    terminated: list[bool] = []
+
+    def end() -> None:
+        terminated.append(True)
+        task.cancel()
+
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        loop.add_signal_handler(signal.SIGTERM, end)
+    except (ValueError, RuntimeError):
+        yield
+        return
+    try:
+        yield
+    except asyncio.CancelledError:
+        if terminated:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, before)
 
 
 def deliver_now(
@@ -29,7 +61,8 @@ def deliver_now(
 ) -> DeliveryReport:
     """``deliver`` in an event loop of its own; Ctrl-C and SIGTERM end it cleanly.
 
-    The first signal takes no new work and finishes what is on its way; the writers are closed.
+    The first signal takes no new work and waits ``Bounds.stop_seconds`` for what is on its way; the
+    writers are closed.
     """
 
     async def main() -> DeliveryReport:

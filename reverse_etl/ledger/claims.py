@@ -17,6 +17,7 @@ from reverse_etl.ledger.commands import Command, State, external_key_of
 from reverse_etl.ledger.database import Database
 from reverse_etl.ledger.events import Entry, EventName, Unit, data_of
 from reverse_etl.ledger.rows import COMMAND_COLUMNS, SELECT_COMMAND, command_of
+from reverse_etl.ledger.schema import UNFINISHED
 
 __all__ = ["Claimed", "Claims", "Group"]
 
@@ -79,21 +80,34 @@ class Claims:
             " AND (not_before IS NULL OR not_before <= ?)"
         )
         values: list[Any] = [system_id, text_of(now)]
-        for object_name, operation in excluded:
-            text += " AND NOT (object_name = ? AND operation = ?)"
-            values += [object_name, operation]
-        if object_names is not None:
-            text += " AND object_name IN {texts}"
-            values.append(orjson.dumps(sorted(object_names)).decode())
+        text = _narrowed(text, values, excluded, object_names)
         text += " ORDER BY priority, command_no LIMIT 1"
         row = self._database.run(connection, text, values).first()
         return None if row is None else Group(system_id, row[0], row[1], int(row[2]))
 
-    def count(self, connection: Connection, group: Group, now: datetime, limit: int) -> int:
-        """How many heads of a group are due, counted no further than ``limit``."""
+    def count(
+        self,
+        connection: Connection,
+        group: Group,
+        now: datetime,
+        limit: int,
+        *,
+        with_followers: bool = False,
+    ) -> int:
+        """How many of a group are due, counted no further than ``limit``.
+
+        Args:
+            connection: of the open unit.
+            group: what may share a request.
+            now: the instant that decides what is due.
+            limit: count no further.
+            with_followers: also what waits behind lane heads, which may share their request.
+        """
+        which = "lane_phase = 1" if with_followers else "is_lane_head = 1"
         found = self._database.run(
             connection,
-            "SELECT count(*) FROM (SELECT 1 FROM command_state WHERE is_lane_head = 1"
+            f"SELECT count(*) FROM (SELECT 1 FROM command_state WHERE {which}"  # noqa: S608
+            f" AND {UNFINISHED}"
             " AND system_id = ? AND object_name = ? AND operation = ? AND failures = ?"
             " AND (not_before IS NULL OR not_before <= ?) LIMIT ?) AS due",
             (*_parts(group), text_of(now), limit),
@@ -183,7 +197,6 @@ class Claims:
             ]
         )
         for one, _ in claimed:
-            one.absences = 0
             if one.state == State.SENDING:
                 one.state = State.UNKNOWN
 
@@ -200,7 +213,12 @@ class Claims:
         return int(found.scalar_one())
 
     def next_due(
-        self, connection: Connection, system_id: str, object_names: Collection[str] | None = None
+        self,
+        connection: Connection,
+        system_id: str,
+        *,
+        excluded: Collection[tuple[str, str]] = (),
+        object_names: Collection[str] | None = None,
     ) -> float | None:
         """When the next lane head is due, in epoch seconds (0: at once); None without heads."""
         text = (
@@ -208,9 +226,7 @@ class Claims:
             " WHERE is_lane_head = 1 AND system_id = ?"
         )
         values: list[Any] = [system_id]
-        if object_names is not None:
-            text += " AND object_name IN {texts}"
-            values.append(orjson.dumps(sorted(object_names)).decode())
+        text = _narrowed(text, values, excluded, object_names)
         found = self._database.run(connection, text, values).scalar_one()
         if found is None:
             return None
@@ -243,6 +259,22 @@ class Claims:
         for number, predecessors in found.items():
             waiting[number].predecessors = predecessors
         return claimed
+
+
+def _narrowed(
+    text: str,
+    values: list[Any],
+    excluded: Collection[tuple[str, str]],
+    object_names: Collection[str] | None,
+) -> str:
+    """A query on lane heads without some operations, or of some objects only; adds its values."""
+    for object_name, operation in excluded:
+        text += " AND NOT (object_name = ? AND operation = ?)"
+        values += [object_name, operation]
+    if object_names is not None:
+        text += " AND object_name IN {texts}"
+        values.append(orjson.dumps(sorted(object_names)).decode())
+    return text
 
 
 def _parts(group: Group) -> tuple[str, str, str, int]:

@@ -75,6 +75,10 @@ class EventName(StrEnum):
     LIMIT_APPROVED = "limit_approved"
     LINKED = "linked"
     UNLINKED = "unlinked"
+    DISPUTE_OPENED = "dispute_opened"
+    DISPUTE_DECIDED = "dispute_decided"
+    DISPUTE_APPROVED = "dispute_approved"
+    DISPUTE_MOVED = "dispute_moved"
 
 
 class Entry(NamedTuple):

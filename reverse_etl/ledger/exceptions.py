@@ -23,6 +23,7 @@ from reverse_etl.ledger.values import canonical_json
 
 __all__ = [
     "BUSINESS",
+    "NOT_CONFIRMED",
     "TECHNICAL",
     "ActionResult",
     "Exceptions",
@@ -32,6 +33,8 @@ __all__ = [
 ]
 
 TECHNICAL, BUSINESS = "technical", "business"
+#: Accepted, and the target did not confirm the effect in time.
+NOT_CONFIRMED = "not_confirmed"
 #: Who looks at an exception whose command names no team.
 _TEAM_OF_CLASS = {TECHNICAL: "integration", BUSINESS: "accounts_receivable"}
 #: Verdicts of a person on a command whose outcome nobody could find out.
@@ -273,13 +276,15 @@ class Exceptions:
         number, state = row["command_no"], row["command_state"]
         if number is None:
             return _no(exception_id, "no_command", "it concerns no command: mend it and run again")
-        if state == State.ACCEPTED:
+        is_unconfirmed = state == State.ACCEPTED and row["code"] == NOT_CONFIRMED
+        if state == State.ACCEPTED and not is_unconfirmed:
             return ActionResult(exception_id, True, "accepted", "it is read back in the next run")
-        if state not in {State.REJECTED, State.DEAD, State.UNKNOWN}:
+        if not is_unconfirmed and state not in {State.REJECTED, State.DEAD, State.UNKNOWN}:
             return _no(exception_id, "not_ended", f"its command is {state}")
         if self._is_overtaken(unit.connection, number):
             return _no(exception_id, "overtaken", "a newer command on the same key took its place")
-        is_uncertain = state == State.UNKNOWN or bool(row["may_have_effect"])
+        # The target said yes and never showed it: a look-up tells whether it is there at all.
+        is_uncertain = is_unconfirmed or state == State.UNKNOWN or bool(row["may_have_effect"])
         to = "unknown" if is_uncertain else "ready"
         unit.emit([Entry(EventName.REOPENED, number, data_of(to=to, reason=reason))], actor=by)
         message = "it is looked up first" if is_uncertain else "it is sent again in the next run"
@@ -325,11 +330,11 @@ class Exceptions:
         found = self._database.run(
             connection,
             "SELECT x.state, x.command_no, s.state AS command_state, s.may_have_effect,"
-            " s.native_id FROM exceptions x LEFT JOIN command_state s"
+            " s.native_id, x.code FROM exceptions x LEFT JOIN command_state s"
             " ON s.command_no = x.command_no WHERE x.exception_id = ?",
             (exception_id,),
         ).first()
-        names = ("state", "command_no", "command_state", "may_have_effect", "native_id")
+        names = ("state", "command_no", "command_state", "may_have_effect", "native_id", "code")
         return None if found is None else dict(zip(names, found, strict=True))
 
 

@@ -18,7 +18,14 @@ from sqlalchemy import Connection
 from reverse_etl.ledger.clock import instant_of, text_of
 from reverse_etl.ledger.database import Database
 
-__all__ = ["Lease", "Leases", "ProcessIdentity", "is_process_alive", "this_process"]
+__all__ = [
+    "CLOCK_SKEW_SECONDS_MAX",
+    "Lease",
+    "Leases",
+    "ProcessIdentity",
+    "is_process_alive",
+    "this_process",
+]
 
 #: Clocks of two machines may differ by this much before a lease could be taken too early.
 CLOCK_SKEW_SECONDS_MAX = 10.0

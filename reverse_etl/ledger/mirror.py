@@ -39,6 +39,12 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "system_id", "customer", "credit_segment", "limit_kind", "limit_amount", "currency_code",
         "approved_by", "second_approver", "approved_at",
     ),
+    "disputes": (
+        "dispute_id", "item_key", "receipt_id", "system_id", "company_code", "customer_id",
+        "customer", "reason_code", "external_code", "claim_text", "amount", "currency_code",
+        "status", "version", "verdict", "amount_accepted", "decided_by", "decided_at", "approvals",
+        "assigned_to", "note", "opened_by", "opened_at", "due_at", "closed_at",
+    ),
 }  # fmt: skip
 
 
@@ -172,6 +178,22 @@ class Mirror:
             " approved_by, second_approver, approved_at FROM approved_limits"
         ):
             yield [(*row[:4], row[4] or None, *row[5:8], instant_of(row[8])) for row in page]
+
+    def disputes(self) -> Iterator[Page]:
+        """One row per line of a dispute; amounts are text, ``approvals`` JSON."""
+        for page in self._database.stream(
+            "SELECT dispute_id, item_key, receipt_id, system_id, company_code, customer_id,"
+            " customer, reason_code, external_code, claim_text, amount_text, currency_code, status,"
+            " version, verdict, accepted_text, decided_by, decided_at, approvals, assigned_to,"
+            " note, opened_by, opened_at, due_at, closed_at FROM disputes"
+            " ORDER BY opened_at, dispute_id, item_key, receipt_id"
+        ):
+            yield [
+                (*row[:10], row[10] or None, *row[11:15], row[15] or None, row[16],
+                 _maybe(row[17]), *row[18:22], instant_of(row[22]), instant_of(row[23]),
+                 _maybe(row[24]))
+                for row in page
+            ]  # fmt: skip
 
 
 def _maybe(text: str | None) -> Any:

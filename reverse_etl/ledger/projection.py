@@ -278,8 +278,7 @@ class Projection:
             data = orjson.loads(row.data)
             self._run(
                 connection,
-                "UPDATE command_state SET holder = ?, not_before = ?, absences = 0,"
-                " may_have_effect = 1,"
+                "UPDATE command_state SET holder = ?, not_before = ?, may_have_effect = 1,"
                 " state = CASE WHEN state = 'sending' THEN 'unknown' ELSE state END,"
                 " since = CASE WHEN state = 'sending' THEN ? ELSE since END"
                 " WHERE command_no = ?",

@@ -1,7 +1,7 @@
 """Facts that events establish beside the commands' states.
 
-Acknowledged values, exceptions, approvals, approved limits and links: part of the projection, and
-changed only through it (see ``projection.py``).
+Acknowledged values, exceptions, approvals, approved limits, links and disputes: part of the
+projection, and changed only through it (see ``projection.py``).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy import Connection
 
 from reverse_etl.ledger.database import Database
+from reverse_etl.ledger.dispute_facts import DisputeFacts
 from reverse_etl.ledger.events import EventName, EventRow
 from reverse_etl.ledger.values import canonical_value
 
@@ -40,6 +41,7 @@ class Facts:
             EventName.LIMIT_APPROVED: self._limit_approved,
             EventName.LINKED: self._linked,
             EventName.UNLINKED: self._unlinked,
+            **DisputeFacts(database).handlers(),
         }
 
     def handler(self, name: str) -> Handler | None:
@@ -215,17 +217,17 @@ class Facts:
         )
 
     def _unlinked(self, connection: Connection, rows: list[EventRow]) -> None:
+        """A link made by number has no row yet: its removal must be kept all the same."""
+        values = []
         for row in rows:
             data = orjson.loads(row.data)
-            self._run(
-                connection,
-                "UPDATE links SET unlinked_at = ? WHERE system_id = ? AND native_id = ?"
-                " AND customer_id = ? AND relation = ?",
-                (
-                    row.at,
-                    data["system_id"],
-                    data["native_id"],
-                    data["customer_id"],
-                    data["relation"],
-                ),
-            )
+            values.append((data["system_id"], data["native_id"], data["customer_id"],
+                           data["relation"], data["how"], row.at, row.at))  # fmt: skip
+        self._database.run_many(
+            connection,
+            "INSERT INTO links (system_id, native_id, customer_id, relation, how, linked_at,"
+            " unlinked_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (system_id, native_id, customer_id, relation) DO UPDATE SET"
+            " unlinked_at = excluded.unlinked_at",
+            values,
+        )

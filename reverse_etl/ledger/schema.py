@@ -19,12 +19,12 @@ from sqlalchemy import (
 __all__ = ["PROJECTIONS", "SCHEMA_REVISION", "metadata"]
 
 #: The newest migration; ``Database.open`` runs Alembic only when the database has another.
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 
 metadata = MetaData()
 #: SQLite makes only an INTEGER primary key an alias of its row id.
 _NUMBER = BigInteger().with_variant(Integer(), "sqlite")
-_UNFINISHED = "state NOT IN ('verified','rejected','dead','superseded','void')"
+UNFINISHED = "state NOT IN ('verified','rejected','dead','superseded','void')"
 
 
 def _text(name: str, default: str | None = "") -> Column[str]:
@@ -160,7 +160,7 @@ command_state = Table(
           postgresql_where=text("holder IS NOT NULL")),
     # One unfinished command per key of a state object, and the list of all unfinished commands.
     Index("ux_state_unfinished", "system_id", "object_name", "business_key", "sole_no", unique=True,
-          sqlite_where=text(_UNFINISHED), postgresql_where=text(_UNFINISHED)),
+          sqlite_where=text(UNFINISHED), postgresql_where=text(UNFINISHED)),
 )  # fmt: skip
 
 acknowledged = Table(
@@ -247,6 +247,40 @@ links = Table(
     _text("unlinked_at", None),
 )
 
+disputes = Table(
+    "disputes",
+    metadata,
+    # One row per line: what one receipt left unpaid of one item.
+    Column("dispute_id", Text, primary_key=True),
+    Column("item_key", Text, primary_key=True),
+    Column("receipt_id", Text, primary_key=True),
+    _text("system_id"),
+    _text("company_code"),
+    _text("customer_id"),
+    _text("customer"),
+    _text("reason_code"),
+    _text("external_code"),
+    _text("claim_text"),
+    _text("amount_text"),
+    _text("currency_code"),
+    _text("status"),
+    Column("version", Integer, nullable=False, server_default="0"),
+    _text("verdict"),
+    _text("accepted_text"),
+    _text("decided_by"),
+    _text("decider_os_user"),
+    _text("decided_at", None),
+    # JSON: [[who, UTC text], …], the word of others on this version.
+    _text("approvals", "[]"),
+    _text("assigned_to"),
+    _text("note"),
+    _text("opened_by"),
+    _text("opened_at"),
+    _text("due_at"),
+    _text("closed_at", None),
+    Index("ix_disputes_item", "item_key"),
+)
+
 leases = Table(
     "leases",
     metadata,
@@ -280,4 +314,5 @@ PROJECTIONS = (
     approvals,
     approved_limits,
     links,
+    disputes,
 )

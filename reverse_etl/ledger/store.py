@@ -362,10 +362,18 @@ class Store:
             )
         return [(row[0], row[1]) for row in rows]
 
-    def next_due(self, system_id: str, object_names: Collection[str] | None = None) -> float | None:
+    def next_due(
+        self,
+        system_id: str,
+        *,
+        excluded: Collection[tuple[str, str]] = (),
+        object_names: Collection[str] | None = None,
+    ) -> float | None:
         """When the next lane head of a system is due, see ``Claims.next_due``."""
         with self.database.read() as connection:
-            return self.claims.next_due(connection, system_id, object_names)
+            return self.claims.next_due(
+                connection, system_id, excluded=excluded, object_names=object_names
+            )
 
     def trace(self, key: str) -> Iterator[TraceRow]:
         """The story of an invoice, receipt, correlation id or command, oldest first."""

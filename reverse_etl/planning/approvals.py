@@ -17,7 +17,14 @@ from reverse_etl.ledger.approvals import ApprovalTerms
 from reverse_etl.planning.governance import TargetObject
 from reverse_etl.planning.policy import LimitChange, Policy, approval_of
 
-__all__ = ["Approver", "FieldChange", "Verdict", "approved_limits", "terms_of"]
+__all__ = [
+    "Approver",
+    "FieldChange",
+    "Verdict",
+    "approved_limits",
+    "posting_verdict",
+    "terms_of",
+]
 
 
 class FieldChange(NamedTuple):
@@ -133,6 +140,18 @@ _FOREIGN = frozenset({"foreign_edit", "vanished"})
 
 def _is_limit(target: TargetObject, name: str) -> bool:
     return "limit_kind" in target.group_of(name)
+
+
+def posting_verdict(target: TargetObject, desired: Mapping[str, str | None]) -> Verdict:
+    """Whether a posting needs a person: it does where a field names a rule and does not say true.
+
+    The rule may depend on what is posted: ``{posting_kind}`` in it stands for that field's value.
+    """
+    for governed in target.compared:
+        if governed.approval and desired.get(governed.name) != "true":
+            rule = governed.approval.format_map({name: v or "" for name, v in desired.items()})
+            return Verdict(rule, f"a {rule.replace('_', ' ')} needs a person")
+    return Verdict()
 
 
 def terms_of(policy: Policy, rule: str) -> ApprovalTerms:

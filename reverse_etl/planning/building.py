@@ -21,7 +21,7 @@ from reverse_etl.ledger.commands import (
     command_id_of,
     payload_hash_of,
 )
-from reverse_etl.planning.approvals import Approver, FieldChange, Verdict
+from reverse_etl.planning.approvals import Approver, FieldChange, Verdict, posting_verdict
 from reverse_etl.planning.governance import FilledFrom, GovernedField, TargetObject
 from reverse_etl.planning.values import payload_value
 
@@ -233,8 +233,9 @@ class Builder:
                 f"its command is {prior.state}: only a reversal or a person raises the revision",
                 is_explained=prior.state != State.VERIFIED,
             )
-        command = self._command(row, payload, revision, Verdict())
-        return self._planned(row, command, Verdict(), supersede=supersede, corrected=corrected)
+        verdict = posting_verdict(self._target, row.desired)
+        command = self._command(row, payload, revision, verdict)
+        return self._planned(row, command, verdict, supersede=supersede, corrected=corrected)
 
     # -- both ------------------------------------------------------------------------------------
 
@@ -289,6 +290,7 @@ class Builder:
             "customer_id": row.text("customer_id"),
             "customer_name": row.text("customer_name"),
             "company_code": row.text("company_code"),
+            "region": row.text("region"),
             "invoice": row.text("document"),
             "why": verdict.reason,
         }

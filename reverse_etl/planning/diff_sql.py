@@ -20,6 +20,7 @@ CONTEXT_COLUMNS = (
     "ctx_lane",
     "ctx_customer_id",
     "ctx_customer_name",
+    "ctx_region",
     "ctx_company_code",
     "ctx_document",
     "ctx_amount",

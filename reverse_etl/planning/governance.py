@@ -7,7 +7,7 @@ It must not know any vendor's verbs, and it never decides anything.
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from functools import cache
@@ -221,6 +221,11 @@ class Governance:
         """Every object of a kind, most urgent first."""
         found = [o for (k, _), o in self.objects.items() if k == kind]
         return tuple(sorted(found, key=lambda target: (target.priority, target.name)))
+
+    def of_flows(self, flows: Collection[str]) -> tuple[TargetObject, ...]:
+        """Every object of every kind that belongs to one of the flows, most urgent first."""
+        found = [one for one in self.objects.values() if one.flow in flows]
+        return tuple(sorted(found, key=lambda target: (target.priority, target.kind, target.name)))
 
 
 _Named = TypeVar("_Named")

@@ -78,6 +78,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, store: Store, since: int) -> in
         copied += _replace(connection, "commands", mirror.commands())
     copied += _replace(connection, "links", mirror.links())
     copied += _replace(connection, "exceptions", mirror.exceptions())
+    copied += _replace(connection, "disputes", mirror.disputes())
     return copied + _replace(connection, "approved_limits", mirror.approved_limits())
 
 

@@ -12,11 +12,19 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError
 
 from ingestion.common.config import Config
 from ingestion.common.errors import ConfigError
 from reverse_etl.ledger.modes import Modes
+from reverse_etl.planning.policy_base import Section
+from reverse_etl.planning.policy_cash import CashPolicy
+from reverse_etl.planning.policy_credit import (
+    DeductionsPolicy,
+    GroupLimit,
+    ScorecardPolicy,
+    TemporaryLimit,
+)
 
 __all__ = [
     "ApprovalBands",
@@ -38,31 +46,7 @@ Mode = Literal["off", "shadow", "approve_all", "automatic"]
 _MODES: tuple[str, ...] = ("off", "shadow", "approve_all", "automatic")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_float(cls, value: Any) -> Any:
-        if isinstance(value, float):
-            raise ValueError(  # noqa: TRY004 (pydantic reports only ValueError)
-                'write amounts and percentages as text, such as "10.5"'
-            )
-        return value
-
-
-class CashPolicy(_Strict):
-    """Thresholds of cash application (domain §B1)."""
-
-    reference_length_min: int = Field(4, ge=1)
-    payer_reference_length_min: int = Field(6, ge=1)
-    customer_number_length_min: int = Field(6, ge=1)
-    joined_words_max: int = Field(4, ge=1, le=10)
-    duplicate_window_days: int = Field(10, ge=0)
-    proposals_max: int = Field(4, ge=1, le=20)
-
-
-class CreditPolicy(_Strict):
+class CreditPolicy(Section):
     """Hysteresis of customer holds and the release test of orders (domain §B4)."""
 
     hold_above_utilisation_percent: Decimal = Decimal(100)
@@ -70,9 +54,12 @@ class CreditPolicy(_Strict):
     release_overdue_days_max: int = Field(30, ge=0)
     release_overdue_amount_tolerated: Decimal = Decimal(0)
     hold_reason_code: str = Field("01", max_length=2)
+    scorecard: ScorecardPolicy = ScorecardPolicy()
+    group_limits: tuple[GroupLimit, ...] = ()
+    temporary_limits: tuple[TemporaryLimit, ...] = ()
 
 
-class ApprovalBands(_Strict):
+class ApprovalBands(Section):
     """Up to where a change goes out by itself; see policy.toml."""
 
     change_percent_max: Decimal = Decimal(0)
@@ -82,7 +69,7 @@ class ApprovalBands(_Strict):
     expires_days: int = Field(14, ge=1)
 
 
-class ObjectGuards(_Strict):
+class ObjectGuards(Section):
     """Limits of one object; what is not set is the general limit."""
 
     changes_count_max: int | None = None
@@ -92,7 +79,7 @@ class ObjectGuards(_Strict):
     vanished_percent_max: Decimal | None = None
 
 
-class GuardPolicy(_Strict):
+class GuardPolicy(Section):
     """What may leave at once."""
 
     changes_count_max: int = 100_000
@@ -109,11 +96,12 @@ class GuardPolicy(_Strict):
         return self.model_copy(update=own.model_dump(exclude_none=True))
 
 
-class Policy(_Strict):
+class Policy(Section):
     """The whole policy."""
 
     cash: CashPolicy = CashPolicy()
     credit: CreditPolicy = CreditPolicy()
+    deductions: DeductionsPolicy = DeductionsPolicy()
     late: dict[str, Any] = Field(default_factory=dict)
     identity: dict[str, Any] = Field(default_factory=dict)
     approvals: dict[str, ApprovalBands] = Field(default_factory=dict)
@@ -192,7 +180,10 @@ def load_policy(path: str | Path | None = None) -> Policy:
         raise ConfigError(_explain(where, error), code="policy_key") from None
 
 
-_MODELS = (Policy, CashPolicy, CreditPolicy, ApprovalBands, GuardPolicy, ObjectGuards)
+_MODELS = (
+    Policy, CashPolicy, CreditPolicy, ApprovalBands, GuardPolicy, ObjectGuards, DeductionsPolicy,
+    ScorecardPolicy, GroupLimit, TemporaryLimit,
+)  # fmt: skip
 _KNOWN_KEYS = sorted({name for model in _MODELS for name in model.model_fields})
 
 

@@ -10,7 +10,14 @@ import duckdb
 
 from ingestion.common.errors import ConfigError
 
-__all__ = ["differences", "drift", "related_keys"]
+__all__ = [
+    "differences",
+    "drift",
+    "has_customer",
+    "link_proposals",
+    "payer_of_receipt",
+    "related_keys",
+]
 
 
 def _rows(home: Path, query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
@@ -43,6 +50,32 @@ def differences(home: Path) -> list[dict[str, Any]]:
 def drift(home: Path) -> list[dict[str, Any]]:
     """Rows of ``marts.rec_target_drift``: where a target differs, why, and who must act."""
     return _rows(home, "select * from marts.rec_target_drift order by all")
+
+
+def link_proposals(home: Path) -> list[dict[str, Any]]:
+    """What the last loop proposes to link, the surest first."""
+    return _rows(
+        home,
+        "select system_id, native_id, customer_id, score, reason from decisions.link_proposals"
+        " order by score desc, native_id",
+    )
+
+
+def payer_of_receipt(home: Path, receipt_id: str) -> dict[str, Any] | None:
+    """``system_id``, ``payer_account_key`` and ``payer_name`` of a receipt, None if unknown."""
+    found = _rows(
+        home,
+        "select system_id, payer_account_key, payer_name from marts.fct_receipts"
+        " where receipt_id = ?",
+        [receipt_id],
+    )
+    return found[0] if found else None
+
+
+def has_customer(home: Path, customer_id: str) -> bool:
+    """Whether a hub customer exists."""
+    query = "select 1 as one from marts.dim_customers where customer_id = ?"
+    return bool(_rows(home, query, [customer_id]))
 
 
 def related_keys(home: Path, key: str) -> list[str]:

@@ -129,7 +129,8 @@ def read_rows(
     """
     reader = _Reader(target)
     is_posting = target.command_class is CommandClass.POSTING
-    connection.execute(_rows_sql(target, system_ids), {"object_name": target.name})
+    rows = _rows_sql(target, system_ids, has_customers=_has_customers(connection))
+    connection.execute(rows, {"object_name": target.name})
     while batch := connection.fetchmany(_ROWS_PER_FETCH):
         revisions = _posting_revisions(store, target, batch) if is_posting else {}
         for record in batch:
@@ -140,12 +141,31 @@ def read_rows(
             yield awaited.apply(row) if awaited.by else row
 
 
-def _rows_sql(target: TargetObject, system_ids: Sequence[str]) -> str:
-    """Keys that differ with their changes as lists, and the newest command on each."""
+def _has_customers(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether there are hub customers: a table that is pushed alone comes without them."""
+    found = connection.execute(
+        "select count(*) from duckdb_tables() where schema_name = 'marts'"
+        " and table_name = 'dim_customers'"
+    ).fetchone()
+    return bool(found and found[0])
+
+
+def _rows_sql(target: TargetObject, system_ids: Sequence[str], *, has_customers: bool) -> str:
+    """Keys that differ with their changes as lists, and the newest command on each.
+
+    The region of a row is its view's word, else the country of its customer.
+    """
     systems = ", ".join(literal(system_id) for system_id in system_ids)
     desired = [quoted(f"desired_{f.name}") for f in (*target.compared, *target.carried)]
     observed = [quoted(f"observed_{f.name}") for f in target.compared]
     shown = ", ".join(f"w.{name}" for name in (*desired, *observed, *CONTEXT_COLUMNS))
+    customers = ""
+    if has_customers:
+        shown = shown.replace("w.ctx_region", "coalesce(w.ctx_region, r.country) as ctx_region")
+        customers = (
+            "left join (select customer_id, any_value(country) as country"
+            " from marts.dim_customers group by all) as r on w.ctx_customer_id = r.customer_id"
+        )
     return f"""
         with changed as (
             select system_id, object_key, list(field) as fields, list(class) as classes,
@@ -165,6 +185,7 @@ def _rows_sql(target: TargetObject, system_ids: Sequence[str]) -> str:
         from diff_wide as w
         inner join changed as c on w.system_id = c.system_id and w.object_key = c.object_key
         left join prior as p on w.system_id = p.system_id and w.object_key = p.business_key
+        {customers}
         where w.is_desired
         order by {_early_sql(target)} desc, w.system_id, w.object_key
     """  # noqa: S608 (names come from governance, values are quoted)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from ingestion.common.errors import InputRefused
+from ingestion.common.errors import InputRefused, VendorAnswerInvalid
 from ingestion.common.money import canonical_text
 from ingestion.sap_s4hana.client import literal
 from reverse_etl.delivery.writer import ReadBack
@@ -18,15 +18,15 @@ from reverse_etl.planning.governance import TargetObject
 from reverse_etl.sap_s4hana.settings import CREDIT_ACCOUNTS, SapOptions
 
 __all__ = [
-    "BLOCKED",
     "account_path",
     "account_read_back",
     "changes_of",
+    "is_blocked",
     "order_fields",
 ]
 
-#: ``TotalCreditCheckStatus`` of an order that the credit check holds.
-BLOCKED = "B"
+#: ``TotalCreditCheckStatus``: not passed or passed in part; not checked, passed or released.
+_BLOCKED, _FREE = ("B", "C"), ("", "A", "D")
 _KIND, _AMOUNT = "CreditLimitIsZero", "CreditLimitAmount"
 
 
@@ -117,7 +117,22 @@ def _kind_of(row: Mapping[str, Any], options: SapOptions) -> str:
     return "unlimited" if options.unlimited_is_zero else "not_set"
 
 
+def is_blocked(row: Mapping[str, Any]) -> bool:
+    """Whether the credit check holds an order.
+
+    Raises:
+        VendorAnswerInvalid: a status that is none of SAP's: it means neither held nor free.
+    """
+    status = str(row.get("TotalCreditCheckStatus") or "")
+    if status not in (*_BLOCKED, *_FREE):
+        raise VendorAnswerInvalid(
+            f"order {row.get('SalesOrder')}: credit check status {status!r} is unknown",
+            code="unknown_status",
+        )
+    return status in _BLOCKED
+
+
 def order_fields(row: Mapping[str, Any], target: TargetObject) -> dict[str, Value]:
     """Whether the credit check holds an order, in hub names."""
     native = target.field("is_credit_blocked").native
-    return target.from_native({native: row.get("TotalCreditCheckStatus") == BLOCKED})
+    return target.from_native({native: is_blocked(row)})

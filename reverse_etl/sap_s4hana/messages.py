@@ -1,4 +1,4 @@
-"""The two SOAP messages of SAP's general ledger: Journal Entry Post and Journal Entry Clearing.
+"""The SOAP messages of SAP's general ledger: Journal Entry Post, Clearing and Change.
 
 What: small frozen dataclasses for a journal entry and a clearing request, and the envelopes that
 carry many of them (``confirmations`` reads the answer). Why a module of its own: the shape of these
@@ -10,7 +10,7 @@ is the same message. It must not talk to the network and does not know commands.
 import hashlib
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -22,6 +22,8 @@ from ingestion.common.errors import InputRefused
 from ingestion.common.money import canonical_text, round_money
 
 __all__ = [
+    "CHANGE_ACTION",
+    "CHANGE_PATH",
     "CLEARING_ACTION",
     "CLEARING_PATH",
     "POST_ACTION",
@@ -31,7 +33,9 @@ __all__ = [
     "DebtorItem",
     "EntryHeader",
     "GlItem",
+    "ItemChange",
     "JournalEntry",
+    "change_envelope",
     "clean_text",
     "clearing_envelope",
     "entry_id_of",
@@ -51,6 +55,10 @@ CLEARING_PATH = "/sap/bc/srt/scs_ext/sap/journalentrybulkclearingreques"
 CLEARING_ACTION = (
     f"{LEDGER_NAMESPACE}/JournalEntryBulkClearingRequest_In/"
     "JournalEntryBulkClearingRequest_InRequest"
+)
+CHANGE_PATH = "/sap/bc/srt/scs_ext/sap/journalentrybulkchangerequest_"
+CHANGE_ACTION = (
+    f"{LEDGER_NAMESPACE}/JournalEntryBulkChangeRequest_In/JournalEntryBulkChangeRequest_InRequest"
 )
 
 #: Characters XML 1.0 cannot carry; they reach us in bank texts.
@@ -125,12 +133,19 @@ class JournalEntry:
 
 @dataclass(frozen=True, slots=True)
 class ClearingItem:
-    """One open item of a customer, by its document key (``item``: three digits)."""
+    """One open item of a customer, by its document key (``item``: three digits).
+
+    Amounts carry the item's sign. ``partial`` is what a partial payment pays of it; ``differences``
+    are reason codes with what is not paid for each, and ``discount`` is cash discount.
+    """
 
     customer: str
     fiscal_year: str
     document: str
     item: str
+    partial: Decimal | None = None
+    discount: Decimal = Decimal(0)
+    differences: tuple[tuple[str, Decimal], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +164,20 @@ class ClearingRequest:
     items: tuple[ClearingItem, ...]
     document_type: str = "AB"
     created_by: str = "LEDGERLOOP"
+    #: How the amount inside ``PaymentDifferenceDistribution`` is called; not verified.
+    distribution_amount: str = "DifferenceAmountInDspCrcy"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemChange:
+    """Fields of one customer item to set, by the element that holds them; an empty text clears."""
+
+    entry_id: str
+    company_code: str
+    fiscal_year: str
+    document: str
+    item: str
+    fields: Mapping[str, str]
 
 
 class _HasEntryId(Protocol):
@@ -200,7 +229,7 @@ def clearing_envelope(
     Arguments as in ``post_envelope``.
 
     Raises:
-        InputRefused: fewer than two items in a request, or a key that does not fit.
+        InputRefused: fewer than two items in a request, a key that does not fit, too many decimals.
     """
     message_id = _message_id(requests, attempt)
     root, body = _envelope(CLEARING_ACTION, message_id)
@@ -216,6 +245,32 @@ def clearing_envelope(
         one = etree.SubElement(message, "JournalEntryClearingRequest")
         _message_header(one, request.entry_id, created_at)
         _clearing(etree.SubElement(one, "JournalEntry"), request)
+    return _bytes(root)
+
+
+def change_envelope(
+    changes: Sequence[ItemChange], *, created_at: datetime, attempt: int = 1
+) -> bytes:
+    """The SOAP 1.1 message that changes items; SAP answers 202 and works later.
+
+    Arguments as in ``post_envelope``.
+    """
+    message_id = _message_id(changes, attempt)
+    root, body = _envelope(CHANGE_ACTION, message_id)
+    message = etree.SubElement(body, f"{{{LEDGER_NAMESPACE}}}JournalEntryBulkChangeRequest")
+    _message_header(message, message_id, created_at)
+    for change in changes:
+        one = etree.SubElement(message, "JournalEntryDebtorCreditorItem")
+        _message_header(one, change.entry_id, created_at)
+        key = etree.SubElement(one, "ItemKey")
+        _put(key, "AccountingDocument", change.document, 10)
+        _put(key, "CompanyCode", change.company_code, 4)
+        _put(key, "FiscalYear", change.fiscal_year, 4)
+        _put(key, "AccountingDocumentItemID", change.item, 3)
+        for name, text in change.fields.items():
+            part = etree.SubElement(one, f"{name}Change")
+            etree.SubElement(part, name).text = text
+            _put(part, "FieldValueChangeIsRequested", "true")
     return _bytes(root)
 
 
@@ -311,6 +366,43 @@ def _clearing(parent: etree._Element, request: ClearingRequest) -> None:
         _put(line, "FiscalYear", item.fiscal_year, 4)
         _put(line, "AccountingDocument", item.document, 10)
         _put(line, "AccountingDocumentItem", item.item, 3)
+        _item_amounts(line, item, request)
+
+
+def _item_amounts(line: etree._Element, item: ClearingItem, request: ClearingRequest) -> None:
+    """Partial payment, discount and differences of an item, each in the request's currency.
+
+    Several reasons go as a distribution beside their total; one stands by itself.
+    """
+    total = sum((amount for _, amount in item.differences), Decimal(0))
+    named = {
+        "PartialPaymentAmtInDspCrcy": item.partial,
+        "CashDiscountAmountInDspCrcy": item.discount or None,
+        "OtherDeductionAmountInDspCrcy": total if total and item.partial is None else None,
+    }
+    for name, amount in named.items():
+        if amount is not None:
+            _clearing_amount(line, name, amount, request)
+    if len(item.differences) == 1:
+        _put(line, "PaymentDifferenceReason", item.differences[0][0], 3)
+        return
+    for reason, amount in item.differences:
+        part = etree.SubElement(line, "PaymentDifferenceDistribution")
+        _put(part, "PaymentDifferenceReason", reason, 3)
+        _clearing_amount(part, request.distribution_amount, amount, request)
+
+
+def _clearing_amount(
+    parent: etree._Element, name: str, amount: Decimal, request: ClearingRequest
+) -> None:
+    if amount != round_money(amount, request.currency_code):
+        raise InputRefused(
+            f"{name}: {amount} {request.currency_code} has too many decimals",
+            code="too_many_decimals",
+            where="lines",
+        )
+    element = etree.SubElement(parent, name, currencyCode=request.currency_code)
+    element.text = canonical_text(amount)
 
 
 def _check_entry(entry: JournalEntry) -> None:

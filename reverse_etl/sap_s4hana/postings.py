@@ -1,4 +1,4 @@
-"""Sending receipts and clearings: the SOAP half of the writer.
+"""Sending journal entries and clearings: the SOAP half of the writer.
 
 Every row's outcome is joined by its own entry id. What a message says is checked against the
 books where that is cheap: a refused receipt may have been posted by an earlier delivery, and a
@@ -6,7 +6,7 @@ clearing is only asked for when its items are open and net to zero.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from ingestion.common.errors import (
     InputRefused,
@@ -33,6 +33,7 @@ from reverse_etl.outcomes import outcomes_of_whole, rejected_input
 from reverse_etl.planning.governance import Governance, TargetObject
 from reverse_etl.sap_s4hana.clearings import (
     Clearing,
+    clearing_documents,
     clearing_of,
     clearing_read_back,
     look_up_of,
@@ -40,7 +41,7 @@ from reverse_etl.sap_s4hana.clearings import (
     request_of,
 )
 from reverse_etl.sap_s4hana.confirmations import Confirmation, parse_post_answer
-from reverse_etl.sap_s4hana.items import ItemKey, document_id, items_with_keys, rows_where
+from reverse_etl.sap_s4hana.items import ItemKey, ItemRows, document_id, items_with_keys, rows_where
 from reverse_etl.sap_s4hana.messages import (
     CLEARING_ACTION,
     CLEARING_PATH,
@@ -52,12 +53,7 @@ from reverse_etl.sap_s4hana.messages import (
     entry_id_of,
     post_envelope,
 )
-from reverse_etl.sap_s4hana.receipts import (
-    entry_of,
-    find_postings,
-    posting_id,
-    posting_read_back,
-)
+from reverse_etl.sap_s4hana.receipts import posting_id
 from reverse_etl.sap_s4hana.settings import (
     LOG_ERROR_STATUSES,
     LOG_WAITING_STATUSES,
@@ -65,27 +61,55 @@ from reverse_etl.sap_s4hana.settings import (
     SapOptions,
 )
 
-__all__ = ["Clearings", "Receipts"]
+__all__ = ["Clearings", "Entries", "EntryForm"]
 
 KIND = "sap_s4hana"
 
 
-class Receipts:
-    """``journal_entries/post``."""
+class EntryForm(Protocol):
+    """What one object's commands are as journal entries, and how they are found again."""
 
-    def __init__(self, client: SapClient, governance: Governance, options: SapOptions) -> None:
+    def entry_of(
+        self, sending: Sending, target: TargetObject, options: SapOptions
+    ) -> JournalEntry: ...
+
+    async def find(
+        self, client: SapClient, batch: Sequence[Sending], options: SapOptions
+    ) -> dict[str, list[dict[str, Any]]]: ...
+
+    def read_back(
+        self,
+        sending: Sending,
+        rows: Sequence[Mapping[str, Any]],
+        target: TargetObject,
+        options: SapOptions,
+    ) -> ReadBack: ...
+
+
+class Entries:
+    """``<object>/post``: journal entries, each command one document."""
+
+    def __init__(
+        self,
+        client: SapClient,
+        governance: Governance,
+        options: SapOptions,
+        object_name: str,
+        form: EntryForm,
+    ) -> None:
         self._client = client
-        self._target: TargetObject = governance.object(KIND, "journal_entries")
+        self._target: TargetObject = governance.object(KIND, object_name)
         self._options = options
+        self._form = form
 
     async def send(self, batch: Sequence[Sending]) -> dict[str, Outcome]:
-        """Post receipts in one message; those that cannot be built are refused before it."""
+        """Post entries in one message; those that cannot be built are refused before it."""
         outcomes: dict[str, Outcome] = {}
         entries: dict[str, JournalEntry] = {}
         for sending in batch:
             command_id = sending.command.command_id
             try:
-                entry = entry_of(sending, self._target, self._options)
+                entry = self._form.entry_of(sending, self._target, self._options)
                 post_envelope([entry], created_at=sending.command.planned_at)
             except InputRefused as refused:
                 outcomes[command_id] = rejected_input(refused)
@@ -153,7 +177,7 @@ class Receipts:
     async def look_up(self, batch: Sequence[Sending]) -> dict[str, LookUp]:
         """By the hub's key in the books, cleared items included."""
         try:
-            found = await find_postings(self._client, batch, self._options)
+            found = await self._form.find(self._client, batch, self._options)
         except LedgerloopError as error:
             return {s.command.command_id: CannotTell(error.message) for s in batch}
         return {
@@ -163,9 +187,9 @@ class Receipts:
 
     async def read_back(self, batch: Sequence[Sending]) -> dict[str, ReadBack]:
         """Raises LedgerloopError when the books cannot be read."""
-        found = await find_postings(self._client, batch, self._options)
+        found = await self._form.find(self._client, batch, self._options)
         return {
-            s.command.command_id: posting_read_back(
+            s.command.command_id: self._form.read_back(
                 s, found[s.command.command_id], self._target, self._options
             )
             for s in batch
@@ -173,11 +197,17 @@ class Receipts:
 
 
 class Clearings:
-    """``clearings/clear``."""
+    """``<object>/clear``."""
 
-    def __init__(self, client: SapClient, governance: Governance, options: SapOptions) -> None:
+    def __init__(
+        self,
+        client: SapClient,
+        governance: Governance,
+        options: SapOptions,
+        object_name: str = "clearings",
+    ) -> None:
         self._client = client
-        self._target: TargetObject = governance.object(KIND, "clearings")
+        self._target: TargetObject = governance.object(KIND, object_name)
         self._options = options
         self._has_log = bool(options.clearing_log_service)
 
@@ -199,6 +229,7 @@ class Clearings:
                 keys = clearing.keys(rows)
                 refusal = refusal_before_sending(clearing, keys, rows)
                 request = request_of(sending, clearing, keys, self._options)
+                clearing_envelope([request], created_at=sending.command.planned_at)
             except InputRefused as refused:
                 outcomes[command_id] = _too_early(refused) or rejected_input(refused)
                 continue
@@ -231,7 +262,9 @@ class Clearings:
         meant: dict[str, Clearing] = {}
         for sending in batch:
             try:
-                meant[sending.command.command_id] = clearing_of(sending, self._target)
+                meant[sending.command.command_id] = clearing_of(
+                    sending, self._target, self._options
+                )
             except InputRefused as refused:
                 outcomes[sending.command.command_id] = rejected_input(refused)
         return outcomes, meant
@@ -251,7 +284,7 @@ class Clearings:
         for command_id, clearing in meant.items():
             answer: LookUp
             try:
-                answer = look_up_of(clearing.keys(rows), rows)
+                answer = look_up_of(clearing, clearing.keys(rows), rows)
             except InputRefused:
                 answer = Absent()
             status = str(log.get(entry_id_of(command_id), {}).get("Status", ""))
@@ -281,6 +314,7 @@ class Clearings:
         """What the items show of each clearing at one reading."""
         outcomes, meant = self._meant(batch)
         rows = await items_with_keys(self._client, _keys_to_read(meant))
+        await self._add_documents(meant, rows)
         found: dict[str, ReadBack] = dict.fromkeys(outcomes, ReadBack(None))
         for sending in batch:
             command_id = sending.command.command_id
@@ -294,6 +328,19 @@ class Clearings:
                 continue
             found[command_id] = clearing_read_back(sending, clearing, keys, rows, self._target)
         return found
+
+    async def _add_documents(self, meant: Mapping[str, Clearing], rows: ItemRows) -> None:
+        """Read the clearing documents whose own lines say what was discounted or left open."""
+        wanted = set()
+        for clearing in meant.values():
+            try:
+                document = clearing_documents(clearing, clearing.keys(rows), rows)
+            except InputRefused:
+                continue
+            if document is not None:
+                wanted.add(ItemKey(*document, ""))
+        for row in (await items_with_keys(self._client, wanted)).values():
+            rows.add(row)
 
     async def _log(self, command_ids: Sequence[str] | Mapping[str, Any]) -> dict[str, Any]:
         """The clearing log's entries by message id; none where the system serves no such log."""
@@ -311,7 +358,11 @@ class Clearings:
 
 
 def _keys_to_read(meant: Mapping[str, Clearing]) -> list[ItemKey]:
-    return [key for clearing in meant.values() for key in (clearing.receipt, *clearing.lines)]
+    return [
+        key
+        for clearing in meant.values()
+        for key in (clearing.receipt, *(line.key for line in clearing.lines))
+    ]
 
 
 def _unsent(error: LedgerloopError) -> Outcome:

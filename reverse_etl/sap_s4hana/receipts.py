@@ -29,10 +29,31 @@ from reverse_etl.sap_s4hana.messages import (
 )
 from reverse_etl.sap_s4hana.settings import SapOptions
 
-__all__ = ["entry_of", "find_postings", "posting_id", "posting_read_back"]
+__all__ = ["ReceiptForm", "entry_of", "posting_id"]
 
 _ASSIGNMENT_LENGTH = 18
 _KEY_LENGTH = 20
+
+
+class ReceiptForm:
+    """``journal_entries``: a receipt on a customer or among the unidentified ones."""
+
+    def entry_of(self, sending: Sending, target: TargetObject, options: SapOptions) -> JournalEntry:
+        return entry_of(sending, target, options)
+
+    async def find(
+        self, client: SapClient, batch: Sequence[Sending], options: SapOptions
+    ) -> dict[str, list[dict[str, Any]]]:
+        return await _find_postings(client, batch, options)
+
+    def read_back(
+        self,
+        sending: Sending,
+        rows: Sequence[Mapping[str, Any]],
+        target: TargetObject,
+        options: SapOptions,
+    ) -> ReadBack:
+        return _read_back(sending, rows, target, options)
 
 
 def entry_of(sending: Sending, target: TargetObject, options: SapOptions) -> JournalEntry:
@@ -113,7 +134,7 @@ def _needed(native: Mapping[str, Value], name: str) -> str:
     return str(value)
 
 
-async def find_postings(
+async def _find_postings(
     client: SapClient, batch: Sequence[Sending], options: SapOptions
 ) -> dict[str, list[dict[str, Any]]]:
     """The ledger's items that carry each command's key, by command id; cleared ones included.
@@ -156,7 +177,7 @@ def posting_id(rows: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def posting_read_back(
+def _read_back(
     sending: Sending, rows: Sequence[Mapping[str, Any]], target: TargetObject, options: SapOptions
 ) -> ReadBack:
     """What the ledger holds of a receipt, in hub names.

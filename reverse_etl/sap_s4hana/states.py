@@ -8,7 +8,12 @@ the effect we want. What values mean stands in ``credit``.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ingestion.common.errors import InputRefused, LedgerloopError, VendorRejected
+from ingestion.common.errors import (
+    InputRefused,
+    LedgerloopError,
+    VendorAnswerInvalid,
+    VendorRejected,
+)
 from ingestion.sap_s4hana.client import BatchOperation, SapAnswer, SapClient
 from reverse_etl.delivery.writer import (
     Absent,
@@ -27,10 +32,10 @@ from reverse_etl.ledger.commands import Value
 from reverse_etl.outcomes import Action, found_by_fields, outcomes_of_whole, rejected_input
 from reverse_etl.planning.governance import Governance, TargetObject
 from reverse_etl.sap_s4hana.credit import (
-    BLOCKED,
     account_path,
     account_read_back,
     changes_of,
+    is_blocked,
     order_fields,
 )
 from reverse_etl.sap_s4hana.items import rows_where
@@ -46,6 +51,8 @@ from reverse_etl.sap_s4hana.settings import (
 __all__ = ["CreditAccounts", "OrderReleases"]
 
 KIND = "sap_s4hana"
+#: Types of SAP's messages: success, information, warning; error, abort.
+_GOOD_TYPES, _BAD_TYPES = ("S", "I", "W"), ("E", "A")
 #: What one operation of a batch became.
 Part = SapAnswer | LedgerloopError
 
@@ -179,8 +186,11 @@ class OrderReleases:
             return OUTCOMES.of_error(error)
         else:
             message = _message_of(answer)
-            if message.get("MessageType") not in ("E", "A"):
+            kind = str(message.get("MessageType") or "S")
+            if kind in _GOOD_TYPES:
                 return Accepted(order)
+            if kind not in _BAD_TYPES:
+                return Unknown("unknown_message_type", f"order {order}: message type {kind!r}")
             refused = Rejected("release_refused", str(message.get("Message", "")))
         # A refusal may only say that nothing is blocked any more.
         held = (await self.look_up([sending]))[sending.command.command_id]
@@ -209,12 +219,16 @@ class OrderReleases:
         for sending in batch:
             order = sending.command.business_key
             row = orders.get(order)
-            is_free = row is not None and row["TotalCreditCheckStatus"] != BLOCKED
+            try:
+                is_free = row is not None and not is_blocked(row)
+            except VendorAnswerInvalid as error:
+                found[sending.command.command_id] = CannotTell(error.message)
+                continue
             found[sending.command.command_id] = Found(order) if is_free else Absent()
         return found
 
     async def read_back(self, batch: Sequence[Sending]) -> dict[str, ReadBack]:
-        """Raises LedgerloopError when the orders cannot be read."""
+        """Raises LedgerloopError when the orders cannot be read, or show an unknown status."""
         orders = await self._orders(batch)
         found: dict[str, ReadBack] = {}
         for sending in batch:

@@ -1,6 +1,6 @@
 """SAP S/4HANA's verbs behind the one writer interface.
 
-``postings`` speaks SOAP (receipts, clearings), ``states`` OData (credit accounts, releases); this
+``postings`` speaks SOAP (entries, clearings), ``states``, ``master`` and ``documents`` OData; this
 module only finds the right one. It must not retry, remember commands, or know the policy.
 """
 
@@ -13,7 +13,12 @@ from ingestion.common.transport import Transport
 from ingestion.sap_s4hana.client import SapClient
 from reverse_etl.delivery.writer import Limits, LookUp, Outcome, ReadBack, Sending
 from reverse_etl.planning.governance import Governance
-from reverse_etl.sap_s4hana.postings import Clearings, Receipts
+from reverse_etl.sap_s4hana.documents import ADVICES, LOCKBOXES, REQUESTS, Documents
+from reverse_etl.sap_s4hana.entries import MEMOS, REFUNDS, RETURNS
+from reverse_etl.sap_s4hana.item_blocks import ItemBlocks
+from reverse_etl.sap_s4hana.master import COMPANIES, CUSTOMERS, DUNNING, MasterData
+from reverse_etl.sap_s4hana.postings import Clearings, Entries
+from reverse_etl.sap_s4hana.receipts import ReceiptForm
 from reverse_etl.sap_s4hana.settings import SapOptions, limits_of
 from reverse_etl.sap_s4hana.states import CreditAccounts, OrderReleases
 
@@ -41,9 +46,23 @@ class SapWriter:
         self.system_id = system_id
         self._client = client
         self._limits = limits_of(options)
+        common = (client, governance, options)
         self._verbs: Mapping[tuple[str, str], _Verb] = {
-            ("journal_entries", "post"): Receipts(client, governance, options),
-            ("clearings", "clear"): Clearings(client, governance, options),
+            ("journal_entries", "post"): Entries(*common, "journal_entries", ReceiptForm()),
+            ("clearings", "clear"): Clearings(*common),
+            ("credit_memos", "post"): Entries(*common, "credit_memos", MEMOS),
+            ("credit_memo_clearings", "clear"): Clearings(*common, "credit_memo_clearings"),
+            ("returned_payments", "post"): Entries(*common, "returned_payments", RETURNS),
+            ("refunds", "post"): Entries(*common, "refunds", REFUNDS),
+            **{
+                (tree.object_name, "upsert"): MasterData(client, governance, tree)
+                for tree in (CUSTOMERS, COMPANIES, DUNNING)
+            },
+            **{
+                (form.object_name, "create"): Documents(*common, form)
+                for form in (LOCKBOXES, ADVICES, REQUESTS)
+            },
+            ("item_blocks", "update"): ItemBlocks(client, governance),
             ("credit_accounts", "update"): CreditAccounts(client, governance, options),
             ("sales_orders", "release"): OrderReleases(client, governance),
         }

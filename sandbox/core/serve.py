@@ -176,6 +176,7 @@ class Sandbox:
         try:
             for system_id, kind in options.systems.items():
                 systems[system_id] = await self._start_system(system_id, kind, certificate)
+            await self._start_files(systems)
             save = self.save if options.state else None
             admin = await self._listen("admin", create_admin(self.hosted, self.clock, save), None)
         except BaseException:
@@ -213,6 +214,24 @@ class Sandbox:
         if certificate:
             entry["ca_bundle"] = str(certificate.ca_path.resolve())
         return entry
+
+    async def _start_files(self, systems: dict[str, Any]) -> None:
+        """Start the file exchange for the systems that have one, and tell their clients of it."""
+        if "bank_files" not in self._options.systems.values():
+            return
+        from sandbox.sftp.exchange import FileExchange  # it costs 0.13 s to import
+
+        apps = {name: one.app for name, one in self.hosted.items()}
+        exchange = FileExchange(
+            self._options.home,
+            self._options.systems,
+            apps,
+            self.clock,
+            port=self._options.ports.get("sftp", 0),
+        )
+        await self._stack.enter_async_context(exchange)
+        for name, entry in systems.items():
+            entry["credentials"] = {**entry["credentials"], **exchange.credentials_of(name)}
 
     async def _listen(self, name: str, app: Any, certificate: Certificate | None) -> Listener:
         port = self._options.ports.get(name, 0)

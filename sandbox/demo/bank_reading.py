@@ -18,6 +18,7 @@ from ingestion.bank_files.settings import IGNORED_SUFFIXES
 from ingestion.bank_files.statements import Entry, Known, Statement, receipt_ids
 from ingestion.common.config import BankAccount, Config, System
 from ingestion.common.errors import InputRefused
+from sandbox.sftp.exchange import sftp_root
 
 __all__ = ["read_receipts"]
 
@@ -86,7 +87,8 @@ def _statements(system: System) -> list[Statement]:
     """Every statement of every file below the bank's folder, oldest first, copies once."""
     inbox = Path(unquote(urlsplit(system.base_url).path))
     found: dict[str, list[Statement]] = {}
-    for path in sorted(inbox.parent.rglob("*")):
+    server = sftp_root(inbox.parent.parent) / system.system_id
+    for path in sorted([*inbox.parent.rglob("*"), *server.rglob("*")]):
         if not path.is_file() or path.suffix in IGNORED_SUFFIXES or path.name.startswith("."):
             continue
         digest = hashlib.sha256(path.read_bytes()).hexdigest()

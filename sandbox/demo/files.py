@@ -18,6 +18,7 @@ from sandbox.demo.additions import World, truth_of
 from sandbox.demo.credit import SEGMENT, SEGMENT_CURRENCY
 
 __all__ = [
+    "BANK_SYSTEM",
     "CRM_SYSTEM",
     "ERP_SYSTEM",
     "GL_ACCOUNTS",

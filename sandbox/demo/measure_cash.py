@@ -76,8 +76,14 @@ def _keyed(books: Books, config: Config) -> pl.DataFrame:
         ),
         (pl.col("FinancialAccountType") == "D").alias("is_customer"),
         pl.col("SpecialGLCode").fill_null("").alias("special_gl"),
+        pl.col("CashDiscount1Percent").fill_null(0).alias("discount_percent"),
+        pl.col("CashDiscount1DueDate").alias("discount_date"),
         is_reversed.alias("is_reversed"),
         (is_cleared & (cleared_on <= books.as_of)).alias("is_cleared"),
+        cleared_on.alias("cleared_on"),
+        pl.concat_str("ClearingDocFiscalYear", "ClearingAccountingDocument", separator="/").alias(
+            "clearing"
+        ),
     ).filter(pl.col("posting_date") <= books.as_of, pl.col("special_gl") == "")  # fmt: skip
 
 
@@ -170,8 +176,7 @@ def cash_decisions(books: Books, config: Config, policy: Policy) -> CashDecision
         ~pl.col("is_unidentified"),
         (pl.col("postings") > 0) | (pl.col("bank_line") == "hub"),
     )
-    is_item = pl.col("item_class").is_in(["invoice", "credit"])
-    items = customer_items(books, config).filter("is_open", is_item)
+    items = _choices(customer_items(books, config), waiting)
     decided = decide_cash(
         receipts=waiting.select(
             "receipt_id", "system_id", "company_code", "amount", "currency_code", "payer_account",
@@ -181,14 +186,18 @@ def cash_decisions(books: Books, config: Config, policy: Policy) -> CashDecision
         ),
         open_items=items.select(
             "system_id", "customer_id", "company_code", "document_date", "due_date",
-            "currency_code", "references",
+            "currency_code", "references", "discount_percent", "discount_date",
             item_id="item_key",
             customer_number="customer",
             amount_open="amount",
+            open_from=pl.min_horizontal("document_date", "posting_date"),
+            open_until="paid_on",
         ),
         payers=_payers(books, config),
         aliases=None,
         policy=policy,
+        earlier=_applied(books, config),
+        reserved=items.filter(~pl.col("is_open")).select(receipt_id="clearing", item_id="item_key"),
     )  # fmt: skip
     paid = decided.filter(pl.col("decision") == "auto", pl.col("kind") == "apply")
     proposed = decided.filter(pl.col("decision") == "proposal", pl.col("rank") == 1)
@@ -202,6 +211,36 @@ def cash_decisions(books: Books, config: Config, policy: Policy) -> CashDecision
     return CashDecisions(
         paid.select(item_key="item_id", receipt_id="receipt_id").unique("item_key"), on_account
     )
+
+
+def _applied(books: Books, config: Config) -> pl.DataFrame:
+    """Receipts that the ERP holds as applied: a second payment of the same is none."""
+    return (
+        booked_receipts(books, config)
+        .filter("is_applied", pl.col("booked_customer_id").is_not_null())
+        .select(
+            "receipt_id", "amount", "currency_code", "text",
+            received_date="value_date",
+            customer_id="booked_customer_id",
+        )
+    )  # fmt: skip
+
+
+def _choices(items: pl.DataFrame, waiting: pl.DataFrame) -> pl.DataFrame:
+    """Items that are open, and those that were when the oldest waiting receipt came."""
+    place = ["system_id", "company_code", "clearing"]
+    paid_on = (
+        pl.when(pl.col("item_class") == "unapplied_cash").then("posting_date").min().over(place)
+    )
+    dated = items.with_columns(
+        pl.when(~pl.col("is_open"))
+        .then(pl.coalesce(paid_on, pl.col("cleared_on")))
+        .alias("paid_on")
+    )
+    oldest = waiting["value_date"].min()
+    is_item = pl.col("item_class").is_in(["invoice", "credit"]) & ~pl.col("is_reversed")
+    was_open = pl.col("is_open") | (pl.col("paid_on") >= pl.lit(oldest, pl.Date))
+    return dated.filter(is_item, was_open)
 
 
 def _payers(books: Books, config: Config) -> pl.DataFrame:

@@ -20,17 +20,17 @@ from ingestion.common.transport import AiohttpTransport, Request
 from ingestion.salesforce.client import SalesforceClient
 from ingestion.sap_s4hana.client import SapClient
 from reverse_etl.planning.policy import load_policy
-from sandbox.bank_files import drop_file
 from sandbox.demo.additions import World, make_world
 from sandbox.demo.camt import make_statements
 from sandbox.demo.dataset import Dataset, DatasetError
-from sandbox.demo.files import CRM_SYSTEM, ERP_SYSTEM, write_files
+from sandbox.demo.files import BANK_SYSTEM, CRM_SYSTEM, ERP_SYSTEM, write_files
 from sandbox.demo.generator import generate
 from sandbox.demo.highradius import read_directory
 from sandbox.demo.seed_salesforce import seed_accounts, seed_receivables
 from sandbox.demo.seed_sap import Say, seed_sap
 from sandbox.demo.settings import load_settings
 from sandbox.sap_s4hana.settings import SapSettings
+from sandbox.sftp.exchange import drop_statement
 
 __all__ = ["load_dataset", "seed_systems"]
 
@@ -130,7 +130,7 @@ async def seed_systems(
         await crm.close()
     files = make_statements(world.payments.payments, world.payments.accounts)
     for file in files:
-        drop_file(home, file.name, file.body)
+        drop_statement(home, BANK_SYSTEM, file.name, file.body)
     say(f"{len(files)} bank statements with {len(world.payments.payments)} receipts")
     write_files(
         world,

@@ -21,6 +21,7 @@ from sandbox.sap_s4hana.odata.service import ODataRequest, ODataSite
 from sandbox.sap_s4hana.ports import ClockPort, FaultsPort
 from sandbox.sap_s4hana.security import Security
 from sandbox.sap_s4hana.services.balances import refresh_balances
+from sandbox.sap_s4hana.services.cash import cash_rules
 from sandbox.sap_s4hana.services.credit import credit_actions, credit_rules
 from sandbox.sap_s4hana.services.master import master_rules
 from sandbox.sap_s4hana.settings import SapSettings
@@ -58,6 +59,7 @@ class SapApp:
         rules: dict[str, SetRules] = {name: SetRules(name, state.tables) for name in state.tables}
         rules.update(master_rules(state, clock))
         rules.update(credit_rules(state, clock))
+        rules.update(cash_rules(state, books, clock))
         balances = settings.gl_balance_service.partition("/")[2]
         self._site = ODataSite(
             state.services,
@@ -74,6 +76,7 @@ class SapApp:
         self._soap = {
             "journalentrycreaterequestconfi": self._messages.post,
             "journalentrybulkclearingreques": self._messages.clear,
+            "journalentrybulkchangerequest_": self._messages.change,
         }
 
     # -- what the server asks -------------------------------------------------------------------

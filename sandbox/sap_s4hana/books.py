@@ -214,7 +214,7 @@ class Books:
         customer = tables["A_Customer"].get(item.account)
         company = tables["A_CustomerCompany"].get(item.account, draft.company_code)
         assert company is not None
-        terms = company["PaymentTerms"]
+        terms = item.values.get("PaymentTerms") or company["PaymentTerms"]
         base = item.values.get("DueCalculationBaseDate") or draft.document_date
         days = item.values.get("NetPaymentDays")
         if days is None:

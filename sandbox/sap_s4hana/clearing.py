@@ -3,7 +3,9 @@
 Rules of the contract sheet (§1.5b): existing open items only, no bank line, no special G/L, net
 zero unless part of an item is paid or a residual item is left; the same message id twice is a
 duplicate. *Partial*: the payment is cleared, the invoice stays open, and a new credit item that
-refers to it is posted. *Residual*: both are cleared and the rest is posted as a new open item.
+refers to it is posted. *Residual*: both are cleared and the rest is posted as a new open item, with
+the item's own due date and the reason code. A reason code may be set to charge off instead: then
+the difference goes to a G/L account, as cash discounts always do.
 """
 
 from dataclasses import dataclass, field
@@ -15,6 +17,7 @@ from sandbox.core.ledger import Application, Header, Journal, Line, LineKey, Pos
 from sandbox.sap_s4hana.books import ITEMS, Books, EntryDraft, ItemDraft
 from sandbox.sap_s4hana.odata.tables import Row
 from sandbox.sap_s4hana.ports import ClockPort
+from sandbox.sap_s4hana.settings import SapSettings
 from sandbox.sap_s4hana.state import SapState, document_text
 
 __all__ = ["ClearingDraft", "ClearingItem", "ClearingRefused", "clear"]
@@ -42,6 +45,15 @@ class ClearingItem:
     deduction_amount: Decimal | None = None
     discount_amount: Decimal | None = None
     reason: str = ""
+    distribution: tuple[tuple[str, Decimal], ...] = ()
+    """Reason code and amount of each part, where one item is short for several reasons."""
+
+    @property
+    def differences(self) -> tuple[tuple[str, Decimal], ...]:
+        """Reason code and amount of what is not paid and not discount."""
+        if self.distribution:
+            return self.distribution
+        return ((self.reason, self.deduction_amount),) if self.deduction_amount else ()
 
 
 @dataclass(slots=True)
@@ -76,15 +88,15 @@ def clear(state: SapState, books: Books, clock: ClockPort, draft: ClearingDraft)
         {"DocumentReferenceID": draft.values.get("ReferenceDocument", "")},
         header_text=draft.header_text,
     )
-    applications, residuals, kept = _plan(draft, rows)
+    applications, left, kept = _plan(state.settings, draft, rows)
     header: Header = books.header_of(entry)
     try:
         journal = state.ledger.clear(
-            header, applications, today=clock.today(), residuals=[line for line, _ in residuals]
+            header, applications, today=clock.today(), residuals=[one.line for one in left]
         )
     except PostingRefused as refused:
         raise ClearingRefused(f"{refused.message[:1].upper()}{refused.message[1:]}") from None
-    _show(books, state, entry, journal, dict(_origins(residuals)))
+    _show(books, state, entry, journal, {id(one.line): one for one in left})
     cleared = [row for row, is_kept in zip(rows, kept, strict=True) if not is_kept]
     books.mark_cleared(cleared, journal.key, draft.posting_date)
     effects = state.effects
@@ -114,26 +126,30 @@ def _row(state: SapState, draft: ClearingDraft, item: ClearingItem) -> Row:
         raise ClearingRefused(
             f"Item {shown} was already cleared with document {row['ClearingAccountingDocument']}"
         )
-    if item.partial_amount is not None and (item.deduction_amount or item.discount_amount):
+    if item.partial_amount is not None and (item.differences or item.discount_amount):
         raise ClearingRefused("Discount or residual cannot be combined with a partial payment")
-    if item.discount_amount:
-        raise ClearingRefused("Cash discount is not configured in this system")
     return row
 
 
-Residual = tuple[Line, Row]
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """A line that the clearing leaves behind: a new open item, or a charge to a G/L account."""
+
+    line: Line
+    origin: Row
+    reason: str = ""
 
 
 def _plan(
-    draft: ClearingDraft, rows: list[Row]
-) -> tuple[list[Application], list[Residual], list[bool]]:
-    """What the ledger applies, which new open items are left, and which rows stay open.
+    settings: SapSettings, draft: ClearingDraft, rows: list[Row]
+) -> tuple[list[Application], list[_Left], list[bool]]:
+    """What the ledger applies, which new lines are left, and which rows stay open.
 
     A partial payment leaves its invoice untouched: what it pays becomes a new credit item. A
-    residual closes its item and leaves the deduction as a new item of the same sign.
+    residual closes its item and leaves the difference as a new item of the same sign.
     """
     applications: list[Application] = []
-    residuals: list[Residual] = []
+    left: list[_Left] = []
     kept = []
     for item, row in zip(draft.items, rows, strict=True):
         amount = row["AmountInTransactionCurrency"]
@@ -145,17 +161,33 @@ def _plan(
             if not 0 < paid <= abs(amount):
                 raise ClearingRefused(f"Partial amount {paid} does not fit the item's {amount}")
             signed = -paid if amount > 0 else paid
-            residuals.append((Line(row["GLAccount"], signed, row["Customer"]), row))
+            left.append(_Left(Line(row["GLAccount"], signed, row["Customer"]), row, item.reason))
             continue
         applications.append(Application(_line_key(row)))
-        left = item.deduction_amount
-        if left:
-            if (left > 0) != (amount > 0) or abs(left) >= abs(amount):
-                raise ClearingRefused(f"Deduction {left} does not fit the item's {amount}")
-            if not item.reason:
-                raise ClearingRefused("A deduction needs a payment difference reason")
-            residuals.append((Line(row["GLAccount"], left, row["Customer"]), row))
-    return applications, residuals, kept
+        left += _differences(settings, item, row)
+    return applications, left, kept
+
+
+def _differences(settings: SapSettings, item: ClearingItem, row: Row) -> list[_Left]:
+    """Discount and differences of an item that is closed: to G/L accounts, or as residual items."""
+    amount = row["AmountInTransactionCurrency"]
+    total = sum((part for _, part in item.differences), Decimal(0))
+    if item.deduction_amount is not None and total != item.deduction_amount:
+        raise ClearingRefused(f"The distribution gives {total}, not {item.deduction_amount}")
+    discount = item.discount_amount or Decimal(0)
+    for one in (discount, *(part for _, part in item.differences)):
+        if one and (one > 0) != (amount > 0):
+            raise ClearingRefused(f"Deduction {one} does not fit the item's {amount}")
+    if abs(total + discount) >= abs(amount):
+        raise ClearingRefused(f"Deduction {total + discount} does not fit the item's {amount}")
+    left = [_Left(Line(settings.discount_gl_account, discount), row)] if discount else []
+    for reason, part in item.differences:
+        if not reason:
+            raise ClearingRefused("A deduction needs a payment difference reason")
+        account = settings.charge_off_accounts.get(reason)
+        party = "" if account else row["Customer"]
+        left.append(_Left(Line(account or row["GLAccount"], part, party), row, reason))
+    return left
 
 
 def _line_key(row: Row) -> LineKey:
@@ -167,32 +199,18 @@ def _line_key(row: Row) -> LineKey:
     )
 
 
-def _origins(residuals: list[Residual]) -> list[tuple[int, Row]]:
-    """The origin of each new open item, by the identity of its ledger line."""
-    return [(id(line), row) for line, row in residuals]
-
-
 def _show(
     books: Books,
     state: SapState,
     entry: EntryDraft,
     journal: Journal,
-    origins: dict[int, Row],
+    left: dict[int, _Left],
 ) -> None:
     """Item rows for the clearing document's own lines."""
     for line in journal.lines:
         kind = "D" if state.ledger.accounts[line.account].is_reconciliation else "S"
-        values: dict[str, Any] = {}
-        origin = origins.get(id(line))
-        if origin is not None:
-            values = {
-                "InvoiceReference": origin["AccountingDocument"],
-                "InvoiceReferenceFiscalYear": origin["FiscalYear"],
-                "InvoiceItemReference": origin["AccountingDocumentItem"],
-                "DueCalculationBaseDate": origin["DueCalculationBaseDate"],
-                "NetPaymentDays": origin["NetPaymentDays"] or Decimal(0),
-                "DocumentReferenceID": origin["DocumentReferenceID"],
-            }
+        one = left.get(id(line))
+        values = _left_values(state.settings, one, kind) if one is not None else {}
         account = line.party if kind == "D" else line.account
         entry.items.append(ItemDraft(kind, account, line.amount, line.amount_company, values))
     books.show(entry, journal)
@@ -200,3 +218,26 @@ def _show(
         if line.clearing is not None:
             row = books.item_row(journal.key, position)
             books.mark_cleared([row], journal.key, journal.header.posting_date)
+
+
+def _left_values(settings: SapSettings, one: _Left, kind: str) -> dict[str, Any]:
+    """What a line that is left behind takes over from the item it came from.
+
+    Terms and base date stay, so the due date is the original one.
+    """
+    origin = one.origin
+    values: dict[str, Any] = {
+        "PaymentDifferenceReason": one.reason,
+        "DocumentReferenceID": origin["DocumentReferenceID"],
+    }
+    if kind == "D":
+        values["PaymentTerms"] = origin["PaymentTerms"]
+        values["DueCalculationBaseDate"] = origin["DueCalculationBaseDate"]
+        values["NetPaymentDays"] = origin["NetPaymentDays"] or Decimal(0)
+    # A partial payment always names its invoice; of residual items no source says it for certain.
+    is_partial = (one.line.amount > 0) != (origin["AmountInTransactionCurrency"] > 0)
+    if kind == "D" and (is_partial or settings.residual_shows_reference):
+        values["InvoiceReference"] = origin["AccountingDocument"]
+        values["InvoiceReferenceFiscalYear"] = origin["FiscalYear"]
+        values["InvoiceItemReference"] = origin["AccountingDocumentItem"]
+    return values

@@ -11,6 +11,7 @@ from lxml import etree
 from sandbox.core.faults import Fault
 from sandbox.core.ledger import JournalKey
 from sandbox.sap_s4hana.books import Books, EntryRefused
+from sandbox.sap_s4hana.changes import CHANGE_ENTRY, CHANGE_REQUEST, change_items
 from sandbox.sap_s4hana.clearing import ClearingRefused, clear
 from sandbox.sap_s4hana.memory import collector_held
 from sandbox.sap_s4hana.odata.answers import Answer
@@ -29,6 +30,7 @@ __all__ = ["Messages"]
 
 _POST = "SOAP journal_entry_post"
 _CLEAR = "SOAP clearing"
+_CHANGE = "SOAP change"
 
 
 class Messages:
@@ -106,6 +108,20 @@ class Messages:
             keys.setdefault(entry_id, []).append(document_text(journal.key))
         return _success(entry_id, journal.key)
 
+    # -- change -------------------------------------------------------------------------------
+
+    def change(self, body: bytes) -> Answer:
+        """Journal Entry – Change, asynchronous on the wire: 202 and nothing more."""
+        try:
+            message = parse_message(body, CHANGE_REQUEST, CHANGE_ENTRY)
+        except SoapFault as fault:
+            return fault_answer(fault.text)
+        if not self._faults.swallow(_CHANGE):
+            problems = change_items(self._state, self._clock, message)
+            status, note = ("E", "; ".join(problems)) if problems else ("S", "Items were changed")
+            self._log(message.message_id, status, note, self._clock.now())
+        return Answer(202, b"", {"Content-Type": message.content_type})
+
     # -- clearing -----------------------------------------------------------------------------
 
     def clear(self, body: bytes) -> Answer:
@@ -166,7 +182,8 @@ class Messages:
                     continue
                 seen.add(f"entry {entry_id}")
             try:
-                draft = parse_clearing(entry, key)
+                name = self._state.settings.distribution_amount_element
+                draft = parse_clearing(entry, key, name)
                 journal = clear(self._state, self._books, self._clock, draft)
             except ClearingRefused as refused:
                 failures += 1

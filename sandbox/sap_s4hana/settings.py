@@ -31,10 +31,19 @@ def _accounts() -> Mapping[str, str]:
         "12100000": "Trade receivables",
         "21650000": "Unidentified receipts",
         "22000000": "Output tax",
+        "19900000": "Allowance for doubtful accounts",
         "41000000": "Revenue",
+        "44000000": "Sales discounts",
+        "44100000": "Returns and price allowances",
         "51000000": "Adjustments",
+        "65100000": "Bank charges",
+        "65200000": "Small differences",
         "71000000": "Realised exchange differences",
     }
+
+
+def _charge_offs() -> Mapping[str, str]:
+    return {"BNK": "65100000", "DIF": "65200000"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,12 @@ class SapSettings:
         session_seconds: life of a CSRF token and its cookies; ``token_seconds`` of a bearer token.
         payment_terms: net days by terms key, for customer items that come without their own.
         rates: units of the second currency per unit of the first.
+        discount_gl_account: takes cash discounts of a clearing.
+        charge_off_accounts: reason codes whose difference goes to a G/L account at once; any other
+            reason leaves a residual item.
+        residual_shows_reference: whether a residual item names the item it came from.
+        distribution_amount_element: name of the amount in ``PaymentDifferenceDistribution``.
+        lockboxes: company code and bank account of each lockbox.
     """
 
     username: str = "COMM_USER"
@@ -67,6 +82,13 @@ class SapSettings:
     ar_gl_account: str = "12100000"
     tax_gl_account: str = "22000000"
     difference_gl_account: str = "71000000"
+    discount_gl_account: str = "44000000"
+    charge_off_accounts: Mapping[str, str] = field(default_factory=_charge_offs)
+    residual_shows_reference: bool = True
+    distribution_amount_element: str = "DifferenceAmountInDspCrcy"
+    lockboxes: Mapping[str, tuple[str, str]] = field(
+        default_factory=lambda: {"1000070": ("U001", "11001000")}
+    )
     bank_gl_accounts: frozenset[str] = frozenset({"11001000"})
     open_item_gl_accounts: frozenset[str] = frozenset({"21650000"})
     chart_of_accounts: str = "YCOA"

@@ -278,8 +278,10 @@ def _decimal(text: str, name: str) -> Decimal:
 # -- clearing -----------------------------------------------------------------------------------
 
 
-def parse_clearing(entry: etree._Element, message_id: str) -> ClearingDraft:
-    """One ``JournalEntryClearingRequest``.
+def parse_clearing(
+    entry: etree._Element, message_id: str, distribution_amount: str
+) -> ClearingDraft:
+    """One ``JournalEntryClearingRequest``; the last argument names a settings-dependent element.
 
     Raises:
         ClearingRefused: a value that is missing or wrong.
@@ -296,7 +298,7 @@ def parse_clearing(entry: etree._Element, message_id: str) -> ClearingDraft:
             _date(_needed(texts, "DocumentDate"), "DocumentDate"),
             _date(_needed(texts, "PostingDate"), "PostingDate"),
             _needed(texts, "CurrencyCode"),
-            list(_clearing_items(journal)),
+            list(_clearing_items(journal, distribution_amount)),
             texts.get("DocumentHeaderText", ""),
             {"ReferenceDocument": texts.get("ReferenceDocument", "")[:16]},
         )
@@ -304,7 +306,7 @@ def parse_clearing(entry: etree._Element, message_id: str) -> ClearingDraft:
         raise ClearingRefused(refused.note) from None
 
 
-def _clearing_items(journal: etree._Element) -> Iterator[ClearingItem]:
+def _clearing_items(journal: etree._Element, distribution_amount: str) -> Iterator[ClearingItem]:
     for element in journal:
         name = element.tag
         if name not in ("GLItems", "APARItems"):
@@ -325,7 +327,16 @@ def _clearing_items(journal: etree._Element) -> Iterator[ClearingItem]:
             _optional_amount(texts, "OtherDeductionAmountInDspCrcy"),
             _optional_amount(texts, "CashDiscountAmountInDspCrcy"),
             texts.get("PaymentDifferenceReason", ""),
+            tuple(_distribution(element, distribution_amount)),
         )
+
+
+def _distribution(element: etree._Element, amount_name: str) -> Iterator[tuple[str, Decimal]]:
+    """Reason and amount of every part of a difference that has several reasons."""
+    for part in element.iterfind("PaymentDifferenceDistribution"):
+        texts = _texts(part)
+        amount = _needed(texts, amount_name)
+        yield _needed(texts, "PaymentDifferenceReason"), _decimal(amount, amount_name)
 
 
 def _optional_amount(texts: dict[str, str], name: str) -> Decimal | None:

@@ -39,7 +39,8 @@ KEYED = (
     " company_currency_code varchar, amount_original_company decimal(28,6),"
     " is_cleared_now boolean, clearing_date date, clearing_fiscal_year varchar,"
     " clearing_document varchar, reversal_date date, reversal_fiscal_year varchar,"
-    " reversal_document varchar, is_payment_blocked boolean, external_key varchar, as_of_date date"
+    " reversal_document varchar, is_payment_blocked boolean, discount_percent double,"
+    " discount_date date, external_key varchar, as_of_date date"
 )
 #: Empty here: parts of items and their companies have a unit test of their own.
 APPLICATIONS = (
@@ -47,6 +48,8 @@ APPLICATIONS = (
     " accounting_document varchar, accounting_document_item varchar, applied_date date,"
     " amount decimal(28,6), amount_company decimal(28,6), applying_document varchar)"
 )
+#: Empty here too.
+DISPUTES = "int_disputes_summed (item_key varchar, amount_disputed decimal(28,6))"
 COMPANIES_DATED = "int_companies_dated (system_id varchar, company_code varchar, as_of_date date)"
 CHAIN = (
     ("int_open_items_as_of", "intermediate"),
@@ -92,7 +95,7 @@ class Item:
             self.due,
             False, self.currency, self.amount, COMPANIES[self.company][0],
             self.amount * Decimal("1.1"), self.cleared is not None, self.cleared, "2020", "9",
-            self.reversed, "2020", None, False, None, self.as_of,
+            self.reversed, "2020", None, False, None, None, None, self.as_of,
         )  # fmt: skip
 
 
@@ -146,6 +149,7 @@ def chain(built: Built) -> Iterator[Chain]:
         connection.execute(f"create table warehouse.intermediate.int_open_items_keyed ({KEYED})")
         connection.execute(f"create table warehouse.intermediate.{APPLICATIONS}")
         connection.execute(f"create table warehouse.intermediate.{COMPANIES_DATED}")
+        connection.execute(f"create table warehouse.intermediate.{DISPUTES}")
         connection.execute(
             "create table warehouse.marts.dim_legal_entities"
             " (system_id varchar, company_code varchar, currency_code varchar, as_of_date date)"

@@ -13,3 +13,7 @@ select
     block_reason,
     customer || '/' || credit_segment as native_id
 from credit
+where system_id in (
+    select systems.system_id from {{ source('config', 'systems') }} as systems
+    where systems.kind = 'sap_s4hana'
+)

@@ -9,3 +9,7 @@ select
     {{ bool_text('is_credit_blocked') }} as is_credit_blocked,
     sales_order as native_id
 from orders
+where system_id in (
+    select systems.system_id from {{ source('config', 'systems') }} as systems
+    where systems.kind = 'sap_s4hana'
+)

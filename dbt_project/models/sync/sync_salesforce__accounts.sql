@@ -1,5 +1,6 @@
 -- What a linked CRM account should show: balance and overdue in the group currency at the stored
--- rate, limit and hold as the ERP confirmed them, and one status.
+-- rate, limit and hold as the ERP confirmed them, and one status. An account that the hub wrote to
+-- and that stands for no customer any more shows none of its figures.
 with links as (
     select * from {{ ref('dim_customer_links') }}
     where relation = 'account'
@@ -42,7 +43,7 @@ confirmed as (
         max(value) filter (where field = 'is_blocked') as is_blocked,
         max(acknowledged_at) filter (where field = 'is_blocked') as blocked_at
     from {{ source('ledger', 'acknowledged') }}
-    where object_name = 'credit_accounts'
+    where field in ('limit_kind', 'limit_amount', 'is_blocked')
     group by all
 ),
 
@@ -119,6 +120,49 @@ shown as (
         on links.system_id = limits.system_id and links.native_id = limits.native_id
     -- A balance that cannot be stated in the group currency is not shown at all.
     where balances.missing_rates = 0
+),
+
+lost as (
+    select
+        accounts.system_id,
+        accounts.id as native_id,
+        cast(null as varchar) as customer_id,
+        accounts.name as account_name,
+        run.group_currency,
+        run.as_of_date,
+        cast(0 as decimal(28, 6)) as open_balance,
+        cast(0 as decimal(28, 6)) as overdue_amount,
+        'none_granted' as limit_kind,
+        cast(null as decimal(28, 6)) as limit_amount,
+        false as is_blocked
+    from {{ ref('stg_salesforce__accounts') }} as accounts
+    cross join run
+    where
+        not accounts.is_deleted
+        and exists (
+            select 1
+            from {{ source('ledger', 'acknowledged') }} as written
+            where
+                written.object_name = 'accounts'
+                and written.system_id = accounts.system_id
+                and written.object_key = accounts.id
+        )
+        and not exists (
+            select 1
+            from links
+            where links.system_id = accounts.system_id and links.native_id = accounts.id
+        )
+        and not exists (
+            select 1
+            from {{ ref('int_customer_links_doubted') }} as doubted
+            where doubted.system_id = accounts.system_id and doubted.native_id = accounts.id
+        )
+),
+
+wanted as (
+    select * from shown
+    union all by name
+    select * from lost
 )
 
 select
@@ -148,4 +192,4 @@ select
     open_balance as ctx_amount,
     group_currency as ctx_currency_code,
     cast(null as varchar) as ctx_after_key
-from shown
+from wanted

@@ -1,5 +1,6 @@
 -- One row per linked account, company and currency. A balance that the CRM still shows and the
--- truth no longer has wants zeros: nothing is ever deleted in a target.
+-- truth no longer has wants zeros, and so does one that the hub wrote for a customer who is linked
+-- no longer: nothing is ever deleted in a target.
 with aging as (
     select * from {{ ref('fct_aging') }}
 ),
@@ -76,7 +77,35 @@ vanished as (
             )
     left join links
         on observed.system_id = links.system_id and observed.account_id = links.native_id
-    where observed.balance_key not in (select keyed.balance_key from keyed)
+    left join keyed on observed.balance_key = keyed.balance_key
+    where
+        not exists (
+            select 1
+            from wanted
+            where
+                wanted.system_id = observed.system_id
+                and wanted.balance_key = observed.balance_key
+        )
+        and (
+            keyed.balance_key is null
+            or (
+                exists (
+                    select 1
+                    from {{ source('ledger', 'acknowledged') }} as written
+                    where
+                        written.object_name = 'balances'
+                        and written.system_id = observed.system_id
+                        and written.object_key = observed.balance_key
+                )
+                and not exists (
+                    select 1
+                    from {{ ref('int_customer_links_doubted') }} as doubted
+                    where
+                        doubted.system_id = observed.system_id
+                        and doubted.customer_id = keyed.customer_id
+                )
+            )
+        )
     qualify row_number() over (
         partition by observed.system_id, observed.balance_key order by observed.id
     ) = 1

@@ -1,5 +1,6 @@
 -- Invoices of linked customers: every open one, and a cleared one only where the CRM already has it
--- (or the hub is writing it), so that it can show Paid without loading years of history.
+-- (or the hub is writing it), so that it can show Paid without loading years of history. An invoice
+-- that the hub wrote for a customer who is linked no longer stays true, under no account.
 with items as (
     select * from {{ ref('fct_open_items') }}
     where item_class = 'invoice'
@@ -60,6 +61,46 @@ desired as (
             and items.clearing_fiscal_year = payments.clearing_fiscal_year
             and items.clearing_document = payments.clearing_document
     where not items.is_cleared or known.item_key is not null
+),
+
+detached as (
+    select
+        observed.system_id,
+        cast(null as varchar) as account_id,
+        cast(null as varchar) as account_name,
+        items.* exclude (system_id),
+        'item-' || items.item_key as correlation_id
+    from items
+    inner join {{ ref('stg_salesforce__ar_invoices') }} as observed
+        on items.item_key = observed.item_key and not observed.is_deleted
+    where
+        exists (
+            select 1
+            from {{ source('ledger', 'acknowledged') }} as written
+            where
+                written.object_name = 'invoices'
+                and written.system_id = observed.system_id
+                and written.object_key = observed.item_key
+        )
+        and not exists (
+            select 1
+            from links
+            where
+                links.system_id = observed.system_id and links.customer_id = items.customer_id
+        )
+        and not exists (
+            select 1
+            from {{ ref('int_customer_links_doubted') }} as doubted
+            where
+                doubted.system_id = observed.system_id
+                and doubted.customer_id = items.customer_id
+        )
+),
+
+wanted as (
+    select * from desired
+    union all by name
+    select * from detached
 )
 
 select
@@ -81,7 +122,7 @@ select
     aging_bucket,
     {{ date_text('as_of_date') }} as as_of_date,
     correlation_id as ctx_correlation_id,
-    system_id || '/' || account_id as ctx_lane,
+    system_id || '/' || coalesce(account_id, item_key) as ctx_lane,
     customer_id as ctx_customer_id,
     account_name as ctx_customer_name,
     company_code as ctx_company_code,
@@ -89,4 +130,4 @@ select
     amount_original as ctx_amount,
     currency_code as ctx_currency_code,
     cast(null as varchar) as ctx_after_key
-from desired
+from wanted

@@ -1,7 +1,12 @@
 -- Limits and holds that were decided. A field nobody decided is null: the hub has no opinion on it.
 with credit as (
     select * from {{ source('decisions', 'credit') }}
-    where action in ('set_limit', 'hold', 'unhold')
+    where
+        action in ('set_limit', 'propose_limit', 'hold', 'unhold')
+        and system_id in (
+            select systems.system_id from {{ source('config', 'systems') }} as systems
+            where systems.kind = 'sap_s4hana'
+        )
 ),
 
 customers as (
@@ -14,10 +19,14 @@ decided as (
         customer_id,
         customer,
         credit_segment,
-        max(limit_kind) filter (where action = 'set_limit') as limit_kind,
-        max(limit_amount) filter (where action = 'set_limit') as limit_amount,
-        max(is_blocked) filter (where action <> 'set_limit') as is_blocked,
-        max(block_reason) filter (where action <> 'set_limit') as block_reason,
+        max(limit_kind) filter (
+            where action in ('set_limit', 'propose_limit')
+        ) as limit_kind,
+        max(limit_amount) filter (
+            where action in ('set_limit', 'propose_limit')
+        ) as limit_amount,
+        max(is_blocked) filter (where action in ('hold', 'unhold')) as is_blocked,
+        max(block_reason) filter (where action in ('hold', 'unhold')) as block_reason,
         max(currency_code) as currency_code
     from credit
     group by all

@@ -4,7 +4,12 @@ with released as (
         system_id,
         sales_document
     from {{ source('decisions', 'credit') }}
-    where action = 'release_order'
+    where
+        action = 'release_order'
+        and system_id in (
+            select systems.system_id from {{ source('config', 'systems') }} as systems
+            where systems.kind = 'sap_s4hana'
+        )
 ),
 
 orders as (

@@ -1,19 +1,21 @@
 """One module per file format, found by looking: a new format is a new file here.
 
-A format module offers ``NAME``, ``recognises(head: bytes) -> bool`` on the first bytes of a file,
-and ``parse(path: Path, where: str) -> list[Statement]``, which raises ``InputRefused``.
+A format module offers ``NAME``, ``KIND`` (what its statements may claim), ``recognises(head:
+bytes) -> bool`` on the first bytes of a file, and ``parse(path: Path, where: str) -> Content``,
+which raises ``InputRefused``.
 """
 
+import functools
 import importlib
 import pkgutil
 import re
 from pathlib import Path
 from types import ModuleType
 
-from ingestion.bank_files.statements import Statement
+from ingestion.bank_files.statements import Content, Statement, StatementKind
 from ingestion.common.errors import InputRefused
 
-__all__ = ["HEAD_BYTES", "formats", "parse_file"]
+__all__ = ["HEAD_BYTES", "format_of", "formats", "parse_file", "read_content"]
 
 _OTHER_MESSAGE = re.compile(rb"camt\.\d{3}\.\d{3}\.\d\d|pain\.\d{3}\.\d{3}\.\d\d")
 
@@ -21,17 +23,18 @@ _OTHER_MESSAGE = re.compile(rb"camt\.\d{3}\.\d{3}\.\d\d|pain\.\d{3}\.\d{3}\.\d\d
 HEAD_BYTES = 4096
 
 
-def formats() -> list[ModuleType]:
+@functools.cache
+def formats() -> tuple[ModuleType, ...]:
     """Every format module, by name."""
     found = sorted(one.name for one in pkgutil.iter_modules(__path__))
-    return [importlib.import_module(f"{__name__}.{name}") for name in found]
+    return tuple(importlib.import_module(f"{__name__}.{name}") for name in found)
 
 
-def parse_file(path: Path) -> list[Statement]:
-    """The statements of a file, parsed by the format that recognises it.
+def format_of(path: Path) -> ModuleType:
+    """The format that recognises a file.
 
     Raises:
-        InputRefused: no format recognises it, or the format refused it.
+        InputRefused: it is empty, or none does.
     """
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
@@ -44,14 +47,33 @@ def parse_file(path: Path) -> list[Statement]:
     known = formats()
     for module in known:
         if module.recognises(head):
-            statements: list[Statement] = module.parse(path, path.name)
-            return statements
+            return module
     names = ", ".join(module.NAME for module in known)
     other = _OTHER_MESSAGE.search(head)
     what = f"is {other.group().decode()}, not" if other else "is none of"
     raise InputRefused(
-        f"{path.name} {what} the known statement formats ({names}): remove it from the inbox, and "
-        "ask the bank for end-of-day statements in one of these",
+        f"{path.name} {what} the known formats ({names}): remove it from the inbox, and ask the "
+        "bank for one of these",
         code="unknown_format",
         where=path.name,
     )
+
+
+def read_content(path: Path) -> Content:
+    """Everything a file holds, parsed by the format that recognises it.
+
+    Raises:
+        InputRefused: no format recognises it, or the format refused it.
+    """
+    content: Content = format_of(path).parse(path, path.name)
+    return content
+
+
+def parse_file(path: Path) -> list[Statement]:
+    """The final statements of a file: what an account was truly booked.
+
+    Raises:
+        InputRefused: no format recognises it, or the format refused it.
+    """
+    statements = read_content(path).statements
+    return [one for one in statements if one.kind is StatementKind.FINAL]

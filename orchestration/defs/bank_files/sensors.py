@@ -7,11 +7,13 @@ from urllib.parse import unquote, urlsplit
 
 import dagster as dg
 
+from ingestion.bank_files.settings import IGNORED_SUFFIXES, RETRY_MARKER
 from ingestion.common.config import System, load_config
 
 __all__ = ["new_bank_files"]
 
-_UNFINISHED = {".tmp", ".part", ".done"}
+#: A person's retry marker starts a run; half-written files and answers do not.
+_UNFINISHED = IGNORED_SUFFIXES - {RETRY_MARKER}
 
 
 def _files(system: System) -> Iterator[Path]:

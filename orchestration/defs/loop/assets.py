@@ -33,7 +33,7 @@ def step_metadata(report: StepReport) -> dict[str, Any]:
     shown |= {name.replace("_", " "): count for name, count in report.counts.items()}
     shown |= {f"money {currency}": text for currency, text in report.money.items()}
     if report.is_skipped:
-        shown["skipped"] = "nothing to do"
+        shown["skipped"] = report.skipped_because
     if report.messages:
         shown["messages"] = dg.MetadataValue.md("\n".join(f"- {m}" for m in report.messages[:50]))
     return shown

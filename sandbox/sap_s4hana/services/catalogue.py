@@ -25,6 +25,8 @@ _CREDIT = "API_CRDTMBUSINESSPARTNER"
 _BLOCKED = "API_SLS_DOC_WITH_CREDIT_BLOCK"
 _ORDERS = "API_SALES_ORDER_SRV"
 _REQUESTS = "API_CREDIT_MEMO_REQUEST_SRV"
+_LOCKBOX = "API_LOCKBOXPOST_IN"
+_ADVICES = "API_PAYMENT_ADVICE_SRV"
 
 _CREDIT_PARTNER = """
 BusinessPartner                 text(10)  key alpha
@@ -141,6 +143,68 @@ ItemBillingBlockReason          text(2)
 NetAmount                       decimal(16,3) once unit=TransactionCurrency
 TransactionCurrency             text(5)   once
 """
+_LOCKBOX_BATCH = """
+LockboxBatchInternalKey         text(20)  key ro
+LockboxBatch                    text(3)   key ro
+Lockbox                         text(7)   once
+DepositDateTime                 date      once
+AmountInTransactionCurrency     decimal(24,3) once
+LockboxBatchOrigin              text(10)  once
+LockboxBatchDestination         text(10)  once
+"""
+_LOCKBOX_ITEM = """
+LockboxBatchInternalKey         text(20)  key ro
+LockboxBatch                    text(3)   key ro
+LockboxBatchItem                text(5)   key
+AmountInTransactionCurrency     decimal(24,3) once unit=Currency
+Currency                        text(5)   once
+Cheque                          text(13)  once
+PartnerBank                     text(15)  once
+PartnerBankAccount              text(18)  once
+PartnerBankCountry              text(3)   once
+PaymentAdvice                   text(16)  ro
+"""
+_LOCKBOX_CLEARING = """
+LockboxBatchInternalKey         text(20)  key ro
+LockboxBatch                    text(3)   key ro
+LockboxBatchItem                text(5)   key
+PaymentAdviceItem               text(5)   key
+PaymentReference                text(30)  once
+NetPaymentAmountInPaytCurrency  decimal(24,3) once unit=Currency
+DeductionAmountInPaytCurrency   decimal(24,3) once unit=Currency
+PaymentDifferenceReason         text(3)   once
+Currency                        text(5)   once
+AccountingDocument              text(10)  ro alpha
+FiscalYear                      text(4)   ro
+CompanyCode                     text(4)   ro
+"""
+_PAYMENT_ADVICE = """
+CompanyCode                     text(4)   key
+PaymentAdviceAccountType        text(1)   key
+PaymentAdviceAccount            text(10)  key alpha
+PaymentAdvice                   text(16)  key
+PaymentDate                     date      once
+PaymentCurrency                 text(5)   once
+PaidAmountInPaytCurrency        decimal(24,3) once unit=PaymentCurrency
+PaymentAdviceStatus             text(1)   ro
+PaymentAdviceHeaderText         text(25)  once
+BankReference                   text(35)  once
+BusinessPartnerName             text(80)  ro
+"""
+_PAYMENT_ADVICE_ITEM = """
+CompanyCode                     text(4)   key
+PaymentAdviceAccountType        text(1)   key
+PaymentAdviceAccount            text(10)  key alpha
+PaymentAdvice                   text(16)  key
+PaymentAdviceItem               text(5)   key
+AccountingDocument              text(10)  once alpha
+FiscalYear                      text(4)   once
+AccountingDocumentItem          text(3)   once alpha
+AssignmentReference             text(18)  once
+NetPaymentAmountInPaytCurrency  decimal(24,3) once unit=Currency
+CashDiscountAmountInPaytCrcy    decimal(24,3) once unit=Currency
+Currency                        text(5)   once
+"""
 _GL_BALANCE = """
 CompanyCode                     text(4)   key ro
 GLAccount                       text(10)  key ro
@@ -234,6 +298,59 @@ def _credit_memo_requests() -> Service:
     return Service(_REQUESTS, (request, item))
 
 
+def _lockboxes() -> Service:
+    keys = (
+        ("LockboxBatchInternalKey", "LockboxBatchInternalKey"),
+        ("LockboxBatch", "LockboxBatch"),
+    )
+    item_keys = (*keys, ("LockboxBatchItem", "LockboxBatchItem"))
+    to_items = Navigation("to_Item", "LockboxBatchItem", is_collection=True, keys=keys)
+    to_clearings = Navigation(
+        "to_LockboxClearing", "LockboxClearing", is_collection=True, keys=item_keys
+    )
+    batch = entity_type(
+        _LOCKBOX,
+        "LockboxBatch",
+        _LOCKBOX_BATCH,
+        navigations=(to_items,),
+        indexed=("LockboxBatchOrigin",),
+        writable="c",
+    )
+    item = entity_type(
+        _LOCKBOX,
+        "LockboxBatchItem",
+        _LOCKBOX_ITEM,
+        navigations=(to_clearings,),
+        indexed=("LockboxBatchInternalKey",),
+    )
+    clearing = entity_type(
+        _LOCKBOX, "LockboxClearing", _LOCKBOX_CLEARING, indexed=("LockboxBatchInternalKey",)
+    )
+    return Service(_LOCKBOX, (batch, item, clearing))
+
+
+def _payment_advices() -> Service:
+    names = ("CompanyCode", "PaymentAdviceAccountType", "PaymentAdviceAccount", "PaymentAdvice")
+    to_items = Navigation(
+        "to_PaymentAdviceItem",
+        "A_PaymentAdviceItem",
+        is_collection=True,
+        keys=tuple((name, name) for name in names),
+    )
+    advice = entity_type(
+        _ADVICES,
+        "A_PaymentAdvice",
+        _PAYMENT_ADVICE,
+        navigations=(to_items,),
+        indexed=("PaymentAdviceHeaderText",),
+        writable="c",
+    )
+    item = entity_type(
+        _ADVICES, "A_PaymentAdviceItem", _PAYMENT_ADVICE_ITEM, indexed=("PaymentAdvice",)
+    )
+    return Service(_ADVICES, (advice, item))
+
+
 def _unverified(address: str, text: str) -> EntityType:
     service, _, name = address.partition("/")
     return entity_type(service, name, text)
@@ -250,6 +367,8 @@ def services(settings: SapSettings) -> dict[str, Service]:
         _credit_block(),
         _orders(),
         _credit_memo_requests(),
+        _lockboxes(),
+        _payment_advices(),
         Service(balance.service, (balance,)),
     ]
     if settings.clearing_log_service:

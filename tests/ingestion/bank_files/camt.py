@@ -1,5 +1,6 @@
 """Small camt.053 documents for tests: every part can be left out or replaced."""
 
+import re
 from collections.abc import Sequence
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.{version}"
@@ -63,3 +64,49 @@ def document(*statements: str, version: str = "02", head: str = "") -> bytes:
         f'<Document xmlns="{NAMESPACE.format(version=version)}"><BkToCstmrStmt>'
         f"<GrpHdr><MsgId>M1</MsgId></GrpHdr>{''.join(statements)}</BkToCstmrStmt></Document>"
     ).encode()
+
+
+def transaction(
+    amount: str,
+    name: str,
+    *,
+    reference: str = "",
+    currency: str = "EUR",
+    structured: str = "",
+    extra: str = "",
+    parties: str = "",
+) -> str:
+    ref = f"<AcctSvcrRef>{reference}</AcctSvcrRef>" if reference else ""
+    return (
+        f"<TxDtls><Refs>{ref}<EndToEndId>E2E-{name}</EndToEndId></Refs>"
+        f'<Amt Ccy="{currency}">{amount}</Amt>'
+        f"<RltdPties><Dbtr><Nm>{name}</Nm></Dbtr>{parties}</RltdPties>"
+        f"<RmtInf><Ustrd>INV {name}</Ustrd>{structured}</RmtInf>{extra}</TxDtls>"
+    )
+
+
+def line(
+    number: str, paid: str, *, due: str = "", kind: str = "CINV", more: str = "", ccy: str = "EUR"
+) -> str:
+    owed = f'<DuePyblAmt Ccy="{ccy}">{due}</DuePyblAmt>' if due else ""
+    return (
+        f"<Strd><RfrdDocInf><Tp><CdOrPrtry><Cd>{kind}</Cd></CdOrPrtry></Tp><Nb>{number}</Nb>"
+        f'</RfrdDocInf><RfrdDocAmt>{owed}{more}<RmtdAmt Ccy="{ccy}">{paid}</RmtdAmt></RfrdDocAmt>'
+        "</Strd>"
+    )
+
+
+def as_notice(content: bytes) -> bytes:
+    """A camt.053 as the camt.054 with the same entries."""
+    return (
+        _without_balances(content).replace(b"camt.053", b"camt.054").replace(b"Stmt>", b"Ntfctn>")
+    )
+
+
+def as_interim(content: bytes) -> bytes:
+    """A camt.053 as the camt.052 with the same entries."""
+    return _without_balances(content).replace(b"camt.053", b"camt.052").replace(b"Stmt>", b"Rpt>")
+
+
+def _without_balances(content: bytes) -> bytes:
+    return re.sub(rb"<Bal>.*?</Bal>", b"", content)

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from ingestion.bank_files.inbox import InboxFile, inbox_of, new_files, sha256_of
+from ingestion.bank_files.inbox import (
+    InboxFile,
+    Markers,
+    inbox_of,
+    markers_of,
+    new_files,
+    sha256_of,
+)
 from ingestion.common.config import System
 from ingestion.common.errors import ConfigError, InputRefused
 
@@ -28,7 +35,16 @@ def never(seconds: float) -> None:
 
 
 def test_only_whole_files_are_taken(tmp_path: Path) -> None:
-    for name in ("a.xml", "b.xml.tmp", "c.part", "d.filepart", ".hidden", "a.xml.done", "e.ctl"):
+    for name in (
+        "a.xml",
+        "b.xml.tmp",
+        "c.part",
+        "d.filepart",
+        ".hidden",
+        "a.xml.done",
+        "e.ctl",
+        "f.ack",
+    ):
         drop(tmp_path, name)
     (tmp_path / "folder.xml").mkdir()
     assert names(new_files(tmp_path, set(), NOW, never)) == ["a.xml"]
@@ -52,10 +68,30 @@ def test_a_file_that_still_grows_is_left_for_the_next_read(tmp_path: Path) -> No
     assert names(new_files(tmp_path, set(), NOW, grow)) == ["old.xml"]
 
 
-def test_a_marker_says_that_a_young_file_is_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("marker", [".done", ".ok"])
+def test_either_marker_beside_a_file_says_that_it_is_whole(tmp_path: Path, marker: str) -> None:
     drop(tmp_path, "young.xml", age_seconds=1)
-    drop(tmp_path, "young.xml.done", age_seconds=1)
+    drop(tmp_path, f"young.xml{marker}", age_seconds=1)
     assert names(new_files(tmp_path, set(), NOW, never)) == ["young.xml"]
+
+
+def test_a_bank_may_have_its_own_marker_and_require_it(tmp_path: Path) -> None:
+    options: dict[str, str | int | bool] = {"whole_markers": ".eot .fin", "requires_marker": True}
+    markers = markers_of(System(system_id="bank", kind="bank_files", options=options))
+    assert markers == Markers((".eot", ".fin"), are_required=True)
+    for name in ("a.xml", "b.xml", "b.xml.fin", "c.xml"):
+        drop(tmp_path, name)
+    found = new_files(tmp_path, set(), NOW, never, markers)
+    assert names(found) == ["b.xml"]
+
+
+def test_a_retry_marker_brings_a_file_back_once(tmp_path: Path) -> None:
+    drop(tmp_path, "a.xml", age_seconds=3600)
+    (before,) = new_files(tmp_path, set(), NOW, never)
+    drop(tmp_path, "a.xml.retry", age_seconds=60)
+    (again,) = new_files(tmp_path, {before.seen}, NOW, never)
+    assert again.is_retried
+    assert new_files(tmp_path, {before.seen, again.seen}, NOW, never) == []
 
 
 def test_a_file_that_is_stored_is_not_opened_again_until_it_changes(tmp_path: Path) -> None:

@@ -173,3 +173,42 @@ def test_an_installation_without_a_balance_service_reads_everything_else(tmp_pat
     )
     report = read(system, tmp_path, transport=vendor)
     assert {spec.name for spec in OBJECTS} - {one.name for one in report.objects} == {"gl_balances"}
+
+
+def test_a_change_later_on_a_day_that_was_read_is_read_and_the_rest_of_the_day_is_no_news(
+    system: System, tmp_path: Path
+) -> None:
+    """``LastChangeDate`` knows no time: the whole day is read again, and compared."""
+    numbers = [f"{number:010d}" for number in range(1, 6)]
+
+    async def create(client: SapClient) -> None:
+        for number in numbers:
+            await client.change("POST", SERVICE, "A_BusinessPartner", customer(number, "Before"))
+
+    async def rename(client: SapClient) -> None:
+        place = f"A_BusinessPartner('{numbers[2]}')"
+        await client.change("PATCH", SERVICE, place, {"OrganizationBPName1": "After"}, etag="*")
+
+    act(system, create)
+    read(system, tmp_path, only_objects=["business_partners"])
+    act(system, rename)
+    report = read(system, tmp_path, only_objects=["business_partners"])
+    assert (report.rows, report.rows_changed) == (5, 1)
+    found = rows(
+        tmp_path,
+        "select BusinessPartnerName, count(*) from sap_s4hana_raw.business_partners group by 1",
+    )
+    assert sorted(found) == [("After", 1), ("Before", 4)]
+
+
+def test_dunning_blocks_of_customers_are_read(system: System, tmp_path: Path) -> None:
+    async def block(client: SapClient) -> None:
+        number = "0000000001"
+        await client.change("POST", SERVICE, "A_BusinessPartner", customer(number, "Slow Payer"))
+        body = {"Customer": number, "CompanyCode": "U001", "DunningArea": "", "DunningBlock": "B"}
+        await client.change("POST", SERVICE, "A_CustomerDunning", body)
+
+    act(system, block)
+    read(system, tmp_path, only_objects=["customer_dunning"])
+    found = rows(tmp_path, "select CompanyCode, DunningBlock from sap_s4hana_raw.customer_dunning")
+    assert found == [("U001", "B")]

@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reverse_etl.decisions.cash import decide_cash
+from reverse_etl.decisions.cash_frames import customer_numbers, read_receipts
 from reverse_etl.decisions.cash_items import sifted
-from reverse_etl.planning.policy import Policy
+from reverse_etl.decisions.payers import PayerDirectory
+from reverse_etl.planning.policy import CashPolicy, Policy
 
 DAY = date(2026, 3, 2)
 MONEY = pl.Decimal(28, 6)
@@ -55,26 +57,43 @@ def receipts_of(rows: list[tuple[str, str, str]]) -> pl.DataFrame:
     )  # fmt: skip
 
 
-@given(ITEMS, RECEIPTS)
-@settings(max_examples=150, deadline=None)
-def test_sifting_never_changes_a_decision(items, receipts):
-    typed = items_of(items)
-    whole = typed.with_columns(pl.col("amount_open").cast(pl.String))  # text is never sifted
+@given(ITEMS, RECEIPTS, st.booleans())
+@settings(max_examples=120, deadline=None)
+def test_sifting_never_changes_a_decision(items, receipts, is_known):
     paid = receipts_of(receipts)
-    ours = decide_cash(paid, typed, None, None, Policy())
+    if not is_known:
+        paid = paid.drop("known_customer_id")
+    whole = items_of(items)
+    kept = sift(whole, paid)
+    ours = decide_cash(paid, kept, None, None, Policy())
     assert ours.to_dicts() == decide_cash(paid, whole, None, None, Policy()).to_dicts()
 
 
-def test_items_that_no_receipt_names_or_equals_are_left_out():
-    items = items_of([("19300001", "10", "C"), ("INV-0019300002", "20", "C"), ("3", "30.5", "C")])
-    kept = sifted(items, ["INV19300002"], [Decimal("30.50"), Decimal("10.0000001")])
-    assert kept["item_id"].to_list() == ["I1", "I2"]
+def sift(items: pl.DataFrame, receipts: pl.DataFrame) -> pl.DataFrame:
+    directory = PayerDirectory((), (), customer_numbers(items), (), number_length_min=6)
+    return sifted(items, list(read_receipts(receipts)), directory, CashPolicy())
+
+
+def test_customers_that_no_receipt_concerns_are_left_out_and_others_kept_whole():
+    items = items_of(
+        [("19300001", "10", "SAP-1"), ("INV-0019300002", "20", "SAP-2"), ("3", "30.5", "SAP-2"),
+         ("4", "44", "SAP-3"), ("19300777", "99", "SAP-4")]
+    )  # fmt: skip
+    paid = receipts_of([("pays INV19300002", "1", ""), ("0300777", "45", "")])
+    assert sift(items, paid)["item_id"].to_list() == ["I1", "I2", "I4"]
 
 
 def test_a_frame_whose_amounts_are_still_text_comes_back_whole():
     items = items_of([("19300001", "10", "C")]).with_columns(pl.col("amount_open").cast(pl.String))
-    assert sifted(items, [], []).height == 1
+    assert sift(items, receipts_of([])).height == 1
 
 
 def test_spellings_beyond_ascii_are_never_left_out():
-    assert sifted(items_of([("Ｎ19300001", "10", "C")]), [], []).height == 1
+    assert sift(items_of([("Ｎ19300001", "10", "C")]), receipts_of([])).height == 1
+
+
+def test_a_large_ledger_is_sifted_before_it_is_read():
+    rows = [(f"19{n:06d}", "10", f"SAP-{n:010d}") for n in range(60)]
+    paid = receipts_of([("19000007", "10", "")])
+    decided = decide_cash(paid, items_of(rows), None, None, Policy())
+    assert decided["item_id"].to_list() == ["I7"]

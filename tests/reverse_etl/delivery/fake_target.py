@@ -73,6 +73,9 @@ class FakeTarget:
         self.sends = 0
         self.rows_sent: Counter[str] = Counter()
         self.order: list[str] = []
+        self.struck: Counter[str] = Counter()
+        """How often each fault struck, by the name of its rate."""
+        self._earlier: tuple[str, Outcome] = ("somebody else's", Accepted("X"))
         self.open_calls = 0
         self.open_calls_max = 0
         self.started = clock.now().timestamp()
@@ -96,10 +99,30 @@ class FakeTarget:
 
     def is_out(self) -> bool:
         at = self.clock.now().timestamp() - self.started
-        return any(start <= at < end for start, end in self.faults.outages)
+        is_hit = any(start <= at < end for start, end in self.faults.outages)
+        self.struck["outage"] += is_hit
+        return is_hit
 
-    def happens(self, rate: float) -> bool:
-        return rate > 0 and self.random.random() < rate
+    def happens(self, name: str) -> bool:
+        """Whether the fault of this name strikes now."""
+        rate: float = getattr(self.faults, name)
+        is_hit = rate > 0 and self.random.random() < rate
+        self.struck[name] += is_hit
+        return is_hit
+
+    def with_an_earlier_answer(self, outcomes: dict[str, Outcome]) -> dict[str, Outcome]:
+        """Answers in another order than the rows went, and one that was given before.
+
+        They are joined by key: whoever goes by position, or believes that a row of another request
+        was meant, is wrong.
+        """
+        items = list(outcomes.items())
+        if self._earlier[0] not in outcomes:
+            items.append(self._earlier)
+            self.struck["duplicate_answer"] += 1
+        self._earlier = next(iter(outcomes.items()), self._earlier)
+        self.random.shuffle(items)
+        return dict(items)
 
 
 @dataclass
@@ -138,21 +161,21 @@ class FakeWriter:
             await self._travel()
             if target.is_out():
                 raise RetryLater("connection refused", code="not_sent")
-            if target.happens(faults.throttled):
+            if target.happens("throttled"):
                 return _each(batch, Retry("429", "slow down", faults.retry_after_seconds, True))
-            if target.happens(faults.server_error):
+            if target.happens("server_error"):
                 return _each(batch, Retry("500", "broke before it began"))
-            if target.happens(faults.lost_request):
+            if target.happens("lost_request"):
                 raise OutcomeUnknown("no answer", code="no_answer")
-            if target.happens(faults.hangs):
+            if target.happens("hangs"):
                 await target.clock.sleep(10_000)
                 raise OutcomeUnknown("no answer", code="no_answer")
-            if target.happens(faults.applies_late):
+            if target.happens("applies_late"):
                 self._apply_late(batch, target.random.random() * faults.late_seconds_max)
                 raise OutcomeUnknown("no answer", code="no_answer")
             outcomes = self._apply_all(batch)
             await self._travel()
-            if target.happens(faults.lost_answer):
+            if target.happens("lost_answer"):
                 raise OutcomeUnknown("no answer", code="no_answer")
             return outcomes
 
@@ -168,7 +191,7 @@ class FakeWriter:
         task.add_done_callback(_ended)
 
     def _apply_all(self, batch: Sequence[Sending]) -> dict[str, Outcome]:
-        target, faults = self.target, self.target.faults
+        target = self.target
         bad = [one for one in batch if one.command.business_key in target.poison]
         if bad and target.refuses_whole_batches:
             whole = len(batch) > 1
@@ -178,17 +201,14 @@ class FakeWriter:
             command_id = one.command.command_id
             if one in bad:
                 outcomes[command_id] = Rejected("BAD", "this row is wrong", field="amount")
-            elif target.happens(faults.row_lock):
+            elif target.happens("row_lock"):
                 outcomes[command_id] = Retry("UNABLE_TO_LOCK_ROW", "locked by another")
-            elif target.happens(faults.does_nothing):
+            elif target.happens("does_nothing"):
                 outcomes[command_id] = Accepted(f"ghost-{one.external_key}")
             else:
-                dropped = target.happens(faults.drops_field)
+                dropped = target.happens("drops_field")
                 outcomes[command_id] = Accepted(target.apply(one, dropped=dropped))
-        # Answers come in another order than the rows went: they are joined by key.
-        items = [*outcomes.items(), ("somebody else's", Accepted("X"))]
-        target.random.shuffle(items)
-        return dict(items)
+        return target.with_an_earlier_answer(outcomes)
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -198,7 +218,7 @@ class FakeWriter:
             await self._travel()
             if target.is_out():
                 raise RetryLater("connection refused", code="not_sent")
-            if target.happens(target.faults.look_up_fails):
+            if target.happens("look_up_fails"):
                 return {one.command.command_id: CannotTell("busy") for one in batch}
             return {
                 one.command.command_id: (
@@ -215,7 +235,7 @@ class FakeWriter:
             await self._travel()
             if target.is_out():
                 raise RetryLater("connection refused", code="not_sent")
-            if target.happens(target.faults.read_fails):
+            if target.happens("read_fails"):
                 raise OutcomeUnknown("no answer", code="no_answer")
             return {one.command.command_id: self._read(one) for one in batch}
 

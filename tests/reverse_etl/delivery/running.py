@@ -11,8 +11,8 @@ from reverse_etl.delivery.report import DeliveryReport
 from reverse_etl.delivery.writer import Limits
 from reverse_etl.ledger.store import Store
 from tests.reverse_etl.delivery.fake_target import FakeTarget, FakeWriter, Faults
+from tests.simulation.processes import new_database
 from tests.simulation.virtual import VirtualClock, VirtualLoop
-from tests.simulation.world import new_database
 
 
 class Stage:

@@ -77,6 +77,18 @@ def test_single_rows_batches_and_bulk_go_by_volume(stage):
         assert sizes == {1: [1], 35: [20, 15], 250: [250]}[count]
 
 
+def test_volume_counts_what_waits_behind_lane_heads(stage):
+    """One account with many invoices is a bulk load too, not request after request."""
+    stage.limits(batch_max=20, bulk_from=100, bulk_max=1_000, allows_many_per_lane=True)
+    stage.store.record_plan(
+        state(f"K{n}", system_id="erp", lane=f"account{n % 3}") for n in range(150)
+    )
+
+    report = stage.deliver()
+
+    assert (report.verified, report.requests) == (150, 1)
+
+
 def test_4_poison_rows_in_2000_cost_nobody_else_anything(stage):
     stage.limits(batch_max=200, concurrency_max=4)
     stage.faults(server_error=0.05, throttled=0.05, latency_seconds=0.05)

@@ -10,7 +10,7 @@ from reverse_etl.ledger.store import Store
 from tests.reverse_etl.delivery.fake_target import FakeTarget, FakeWriter, Faults
 from tests.reverse_etl.ledger.commands import posting
 from tests.reverse_etl.ledger.conftest import ops_url  # noqa: F401 - a fixture
-from tests.simulation.world import snapshot
+from tests.simulation.processes import snapshot
 
 
 def test_two_senders_on_one_database_make_one_effect_each(ops_url):  # noqa: F811

@@ -70,6 +70,16 @@ def test_an_endless_outage_is_given_up():
     assert not one.is_given_up(1e9)
 
 
+def test_a_target_that_only_asks_for_less_is_asked_ever_more_rarely_and_given_up():
+    one = pacer()
+    now, calls = 0.0, 0
+    while not one.is_given_up(now):
+        one.throttled(now, 1.0)
+        now, calls = one.paused_until, calls + 1
+    assert BOUNDS.outage_seconds_max < now < 2 * BOUNDS.outage_seconds_max
+    assert calls < 50
+
+
 @pytest.mark.parametrize("rate", [10.0, 300.0])
 def test_no_second_sees_more_requests_than_the_target_allows(rate):
     one = pacer(1_000, rate=rate)

@@ -10,7 +10,7 @@ from reverse_etl.ledger.modes import Modes
 from reverse_etl.ledger.store import Link, Store
 from tests.reverse_etl.ledger.acts import HOLDER, send, settle
 from tests.reverse_etl.ledger.commands import NOW, posting, state
-from tests.simulation.world import new_database, snapshot
+from tests.simulation.processes import new_database, snapshot
 
 _LANES = st.sampled_from(["erp/1", "erp/2"])
 _STEPS = st.lists(

@@ -9,6 +9,7 @@ import pytest
 from ingestion.common.errors import ConfigError, InputRefused
 from reverse_etl.ledger.commands import CommandClass
 from reverse_etl.planning.governance import Rule, load_governance
+from sandbox.salesforce.schema import DEFAULT_SCHEMA
 
 MATRIX = """
 kinds:
@@ -44,7 +45,11 @@ def test_the_matrix_of_the_product_is_valid_and_holds_the_agreed_objects() -> No
     }  # fmt: skip
     postings = [o.name for o in governance.of_kind("sap_s4hana")
                 if o.command_class is CommandClass.POSTING]  # fmt: skip
-    assert postings == ["journal_entries", "clearings"], "most urgent first"
+    assert postings == [
+        "journal_entries", "returned_payments", "clearings", "credit_memos",
+        "credit_memo_clearings", "refunds", "lockbox_batches", "payment_advices",
+        "credit_memo_requests",
+    ], "most urgent first"  # fmt: skip
 
 
 def test_limits_and_holds_are_reviewed_and_nothing_of_the_crm_is() -> None:
@@ -115,3 +120,19 @@ def test_an_unknown_object_or_field_is_named_with_the_nearest_right_one() -> Non
         governance.object("salesfroce", "invoices")
     with pytest.raises(ConfigError, match="did you mean 'open_amount'"):
         governance.object("salesforce", "invoices").to_native({"open_amont": "1"})
+
+
+def test_no_text_is_let_through_that_is_longer_than_the_vendors_field() -> None:
+    """What the org would refuse as STRING_TOO_LONG is refused before it becomes a command."""
+    schema = {one.name: {f.name: f for f in one.fields} for one in DEFAULT_SCHEMA}
+    governance = load_governance()
+    compared = 0
+    for (kind, _), target in governance.objects.items():
+        if kind != "salesforce" or target.entity not in schema:
+            continue
+        for governed in target.fields.values():
+            there = schema[target.entity].get(governed.native)
+            if governed.max_length is not None and there is not None:
+                assert governed.max_length <= there.length, (target.entity, governed.native)
+                compared += 1
+    assert compared >= 8

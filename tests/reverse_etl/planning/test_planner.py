@@ -512,3 +512,48 @@ def test_a_flow_of_the_policy_is_only_ever_stricter(desk: Desk) -> None:
 def test_only_plans_the_named_systems(desk: Desk) -> None:
     desk.wants(BALANCES, "B1", **WANTED)
     assert desk.plan(BALANCES, only=[SAP]).objects == []
+
+
+def test_people_are_told_whose_region_a_row_is_in(desk: Desk) -> None:
+    desk.connection.execute(
+        "create table marts.dim_customers as"
+        " select * from (values ('SAP-0000000001', 'CA')) as t(customer_id, country)"
+    )
+    desk.wants(BALANCES, "B1", **{**WANTED, "ctx_customer_id": "SAP-0000000001"})
+    desk.wants(BALANCES, "B2", **{**WANTED, "ctx_customer_id": "SAP-0000000002"})
+    desk.plan(BALANCES)
+    stored = [desk.store.command(str(one["command_id"])) for one in desk.commands()]
+    regions = {one.command.business_key: one.command.subject.get("region") for one in stored if one}
+    assert regions == {"B1": "CA", "B2": None}
+
+
+MEMO = {
+    "company_code": "U001", "customer": "0000000001", "posting_kind": "credit_memo", "amount": "10",
+    "currency_code": "USD", "posting_date": "2026-03-02", "document_date": "2026-03-02",
+    "reason_code": "PRICE", "invoice_number": "I1", "item_text": "D1", "is_agreed": "false",
+    "ctx_amount": "10", "ctx_currency_code": "USD", "ctx_correlation_id": "dispute-D1",
+    "ctx_company_code": "U001",
+}  # fmt: skip
+MEMOS = "sap_s4hana.credit_memos"
+
+
+def test_a_credit_memo_that_nobody_agreed_to_waits_under_the_rule_of_its_kind(desk: Desk) -> None:
+    desk.wants(MEMOS, "D1-V1", **MEMO)
+    desk.wants(MEMOS, "D2-V1", **{**MEMO, "posting_kind": "write_off"})
+    desk.wants(MEMOS, "D3-V1", **{**MEMO, "is_agreed": "true"})
+    desk.plan(MEMOS)
+    found = {c["business_key"]: (c["state"], c["approval_rule"]) for c in desk.commands()}
+    assert found == {
+        "D1-V1": ("awaiting_approval", "credit_memo"),
+        "D2-V1": ("awaiting_approval", "write_off"),
+        "D3-V1": ("ready", ""),
+    }
+
+
+def test_a_memo_that_was_agreed_to_meanwhile_takes_the_place_of_the_waiting_one(desk: Desk) -> None:
+    desk.wants(MEMOS, "D1-V1", **MEMO)
+    desk.plan(MEMOS)
+    desk.wants(MEMOS, "D1-V1", **{**MEMO, "is_agreed": "true"})
+    desk.plan(MEMOS)
+    states = sorted(str(c["state"]) for c in desk.commands())
+    assert states == ["ready", "superseded"]

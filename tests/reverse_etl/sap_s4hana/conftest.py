@@ -100,7 +100,7 @@ def serve_sap(serve_app):
         app = create_app("sap_s4hana_test", clock=clock, faults=faults, settings=settings)
         url = serve_app(faulty(app, faults, "sap_s4hana_test"))
         sap = Sap(app, faults, url, options or {})
-        sap.with_client(_seed)
+        sap.with_client(lambda client: seed_customers(client, CUSTOMERS))
         return sap
 
     return start
@@ -138,8 +138,9 @@ async def invoices(client, numbers, *, day=TODAY):
     ]
 
 
-async def _seed(client):
-    for customer in CUSTOMERS:
+async def seed_customers(client, customers):
+    """Customers with their company U001 and a credit account."""
+    for customer in customers:
         await client.change(
             "POST",
             "API_BUSINESS_PARTNER",

@@ -5,9 +5,17 @@ from decimal import Decimal
 
 import pytest
 
-from ingestion.common.errors import InputRefused
+from ingestion.common.errors import InputRefused, VendorAnswerInvalid
 from reverse_etl.delivery.verifying import differences
-from reverse_etl.delivery.writer import Absent, Accepted, Found, Rejected, Retry, Unknown
+from reverse_etl.delivery.writer import (
+    Absent,
+    Accepted,
+    CannotTell,
+    Found,
+    Rejected,
+    Retry,
+    Unknown,
+)
 from reverse_etl.planning.governance import load_governance
 from reverse_etl.sap_s4hana.credit import changes_of
 from reverse_etl.sap_s4hana.settings import SapOptions
@@ -201,3 +209,31 @@ def test_an_order_that_does_not_exist_is_refused(sap):
 def test_blocking_an_order_is_no_verb_of_sap(sap, blocked):
     one = sending("sap_s4hana", "sales_orders", blocked, {"is_credit_blocked": True})
     assert sap.call("send", [one])[blocked].code == "cannot_block"
+
+
+def blocked_order(sap):
+    """An order above the limit: its number."""
+    answer = sap.with_client(
+        lambda client: client.change(
+            "POST",
+            "API_SALES_ORDER_SRV",
+            "A_SalesOrder",
+            {
+                "SalesOrganization": "U001",
+                "SoldToParty": CUSTOMERS[0],
+                "TotalNetAmount": "5000.00",
+                "TransactionCurrency": "USD",
+            },
+        )
+    )
+    return answer.entity["SalesOrder"]
+
+
+def test_a_status_that_sap_does_not_have_is_neither_held_nor_released(sap):
+    order = blocked_order(sap)
+    one = sending("sap_s4hana", "sales_orders", order, {"is_credit_blocked": False})
+    table = sap.app.state.sap.tables["A_SalesOrder"]
+    table.update(table.get(order), {"TotalCreditCheckStatus": "?"})
+    assert isinstance(sap.call("look_up", [one])[order], CannotTell)
+    with pytest.raises(VendorAnswerInvalid, match=r"status '\?' is unknown"):
+        sap.call("read_back", [one])

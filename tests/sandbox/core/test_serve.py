@@ -73,11 +73,9 @@ def test_a_stopped_sandbox_goes_on_where_it_was(
     state = tmp_path / "state"
     with served(home, state=state) as endpoints:
         assert endpoints == json.loads((home / "sandbox" / "endpoints.json").read_text())
-        assert endpoints["systems"]["bank"] == {
-            "kind": "bank_files",
-            "base_url": (home / "bank" / "inbox").resolve().as_uri(),
-            "credentials": {},
-        }
+        bank = endpoints["systems"]["bank"]
+        assert bank["base_url"] == (home / "bank" / "inbox").resolve().as_uri()
+        assert bank["credentials"]["sftp_pull_folder"] == "bank/statements"
         admin = endpoints["admin"]["base_url"]
         session.post(f"{admin}/clock", json={"instant": "2020-05-01T08:00:00Z"})
         data = sign_in(endpoints["systems"]["crm"], session)

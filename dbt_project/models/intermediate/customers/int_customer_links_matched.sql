@@ -1,7 +1,7 @@
 -- CRM accounts and hub customers by the ERP number stored on the account. A link is strong only
 -- when exactly one live account carries the number and exactly one customer has it; everything else
 -- is a conflict for a person. What a person linked or unlinked (ledger.links) comes before the
--- number.
+-- number, and a person's newest word before the older ones: one account, one customer of each ERP.
 with accounts as (
     select
         system_id,
@@ -12,27 +12,50 @@ with accounts as (
     where not is_deleted
 ),
 
-customers as (
+every_customer as (
     select
         customer_id,
-        customer
+        system_id as erp_system_id,
+        customer,
+        is_deleted
     from {{ ref('int_customers_mapped') }}
+),
+
+customers as (
+    select * from every_customer
     where not is_deleted
 ),
 
-accepted as (
+-- Each relation is a word of its own: taking back a parent unlinks no account.
+said as (
     select
-        system_id,
-        native_id,
-        customer_id,
-        relation,
-        how,
-        unlinked_at is null as is_active
-    from {{ source('ledger', 'links') }}
+        links.system_id,
+        links.native_id,
+        links.customer_id,
+        links.relation,
+        links.how,
+        links.linked_at,
+        links.unlinked_at is null as is_active,
+        every_customer.customer_id is not null as is_known,
+        every_customer.erp_system_id
+    from {{ source('ledger', 'links') }} as links
+    left join every_customer on links.customer_id = every_customer.customer_id
     qualify
         row_number() over (
-            partition by system_id, native_id, customer_id
-            order by linked_at desc
+            partition by links.system_id, links.native_id, links.customer_id, links.relation
+            order by links.linked_at desc
+        ) = 1
+),
+
+-- A later link moves the account; it need not be unlinked first.
+accepted as (
+    select * from said
+    where is_active
+    qualify
+        relation <> 'account'
+        or row_number() over (
+            partition by system_id, native_id, relation, erp_system_id
+            order by linked_at desc, customer_id asc
         ) = 1
 ),
 
@@ -43,6 +66,7 @@ counted as (
         accounts.account_name,
         accounts.erp_customer_number,
         customers.customer_id,
+        customers.erp_system_id,
         count(distinct accounts.native_id) over (
             partition by accounts.system_id, accounts.erp_customer_number
         ) as account_count,
@@ -62,21 +86,32 @@ judged as (
             select 1
             from accepted
             where
-                accepted.is_active
+                accepted.relation = 'account'
                 and accepted.system_id = counted.system_id
+                and accepted.native_id = counted.native_id
                 and (
-                    accepted.native_id = counted.native_id
-                    or accepted.customer_id = counted.customer_id
+                    counted.customer_id is null
+                    or accepted.erp_system_id is not distinct from counted.erp_system_id
                 )
         ) as is_decided,
         exists(
             select 1
             from accepted
             where
-                not accepted.is_active
+                accepted.relation = 'account'
                 and accepted.system_id = counted.system_id
-                and accepted.native_id = counted.native_id
+                and accepted.native_id <> counted.native_id
                 and accepted.customer_id = counted.customer_id
+        ) as is_taken,
+        exists(
+            select 1
+            from said
+            where
+                said.relation = 'account'
+                and not said.is_active
+                and said.system_id = counted.system_id
+                and said.native_id = counted.native_id
+                and said.customer_id = counted.customer_id
         ) as is_unlinked
     from counted
 ),
@@ -94,6 +129,7 @@ by_number as (
         'erp_number' as how,
         case
             when is_unlinked then 'unlinked_by_person'
+            when is_taken then 'linked_elsewhere_by_person'
             when customer_count = 0 then 'no_customer'
             when customer_count > 1 then 'several_customers'
             when account_count > 1 then 'several_accounts'
@@ -112,18 +148,20 @@ by_person as (
         count(*) over (
             partition by accepted.system_id, accepted.customer_id, accepted.relation
         ) as account_count,
-        1 as customer_count,
+        cast(accepted.is_known as bigint) as customer_count,
         accepted.relation,
         accepted.how,
-        if(
-            count(*) over (
-                partition by accepted.system_id, accepted.customer_id, accepted.relation
-            ) > 1, 'several_accounts', null
-        ) as conflict
+        case
+            when not accepted.is_known then 'no_customer'
+            when
+                count(*) over (
+                    partition by accepted.system_id, accepted.customer_id, accepted.relation
+                ) > 1
+                then 'several_accounts'
+        end as conflict
     from accepted
     inner join accounts
         on accepted.system_id = accounts.system_id and accepted.native_id = accounts.native_id
-    where accepted.is_active
 )
 
 select * from by_number

@@ -1,2 +1,2 @@
--- What was applied to which item, when, where an ERP applies parts of items of every ERP kind, in one shape.
+-- Parts applied of items, when and by what, of every ERP kind, in one shape.
 {{ united('applications') }}

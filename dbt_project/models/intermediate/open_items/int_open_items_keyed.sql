@@ -58,6 +58,8 @@ keyed as (
         items.external_key,
         items.assignment_reference,
         items.is_payment_blocked,
+        items.discount_percent,
+        items.discount_date,
         companies.as_of_date,
         items.loaded_at
     from items

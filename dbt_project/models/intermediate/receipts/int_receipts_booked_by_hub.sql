@@ -16,7 +16,7 @@ commands as (
         business_key as receipt_id,
         external_key
     from {{ source('ledger', 'commands') }}
-    where object_name = 'journal_entries' and coalesce(external_key, '') <> ''
+    where flow = 'cash_posting' and coalesce(external_key, '') <> ''
 ),
 
 by_external_key as (

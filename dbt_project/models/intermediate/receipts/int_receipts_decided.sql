@@ -28,18 +28,32 @@ erp_receipts as (
         )
 ),
 
+shares as (
+    select
+        receipt_id,
+        customer_id,
+        min(decision) as decision,
+        count(distinct decision) as decision_count,
+        sum(amount) as amount
+    from applications
+    group by receipt_id, customer_id
+),
+
 decided as (
     select
         receipt_id,
         min(decision) as decision,
-        count(distinct decision) as decision_count,
-        min(customer_id) as customer_id,
-        count(distinct customer_id) as customer_count
-    from applications
+        greatest(max(decision_count), count(distinct decision)) as decision_count,
+        arg_max(customer_id, (amount, customer_id)) filter (where customer_id is not null)
+            as customer_id,
+        list(customer_id) filter (where customer_id is not null) as customer_ids
+    from shares
     group by receipt_id
 ),
 
 -- A receipt's customer counts only where it is one customer, of the ERP that owns the bank account.
+-- Where one payment certainly pays items of several, it stands on the one that holds it already, or
+-- that has the largest part of it; clearing it then settles the others' items too.
 joined as (
     select
         receipts.*,
@@ -61,8 +75,11 @@ joined as (
             and receipts.company_code = companies.company_code
     left join customers
         on
-            decided.customer_id = customers.customer_id
-            and decided.customer_count = 1
+            if(
+                list_contains(decided.customer_ids, receipts.booked_customer_id),
+                receipts.booked_customer_id, decided.customer_id
+            ) = customers.customer_id
+            and (len(decided.customer_ids) = 1 or decided.decision = 'auto')
             and decided.decision_count = 1
             and decided.decision <> 'unidentified'
             and receipts.system_id = customers.system_id

@@ -44,6 +44,9 @@ mapped as (
         coalesce(entries.booking_date, entries.value_date) as booking_date,
         coalesce(entries.value_date, entries.booking_date) as value_date,
         entries.is_reversal,
+        entries.original_reference,
+        entries.return_reason,
+        md5({{ normalised_account('entries.virtual_account') }}) as virtual_account_key,
         entries.remittance_text,
         nullif(
             concat_ws(';', entries.structured_references, entries.creditor_reference), ''

@@ -21,6 +21,7 @@ summed as (
         sum(if(item_class = 'unapplied_cash', amount_open, 0)) as amount_unapplied,
         sum(amount_open) as amount_net,
         sum(if(item_class = 'invoice' and days_past_due > 0, amount_open, 0)) as amount_overdue,
+        coalesce(sum(amount_disputed), 0) as amount_disputed,
         sum(if(item_class = 'invoice', amount_open_company, 0)) as amount_gross_company,
         sum(if(item_class = 'credit', amount_open_company, 0)) as amount_credits_company,
         sum(if(item_class = 'unapplied_cash', amount_open_company, 0)) as amount_unapplied_company,
@@ -38,7 +39,8 @@ select
     currency_code,
     {% for column in [
         'amount_current', 'amount_1_30', 'amount_31_60', 'amount_61_90', 'amount_91_120',
-        'amount_over_120', 'amount_credits', 'amount_unapplied', 'amount_net', 'amount_overdue'
+        'amount_over_120', 'amount_credits', 'amount_unapplied', 'amount_net', 'amount_overdue',
+        'amount_disputed'
     ] %}
         cast({{ column }} as decimal(28, 6)) as {{ column }},
     {% endfor %}

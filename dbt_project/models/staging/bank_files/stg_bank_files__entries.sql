@@ -22,8 +22,13 @@ renamed as (
         nullif(trim(payer_account), '') as payer_account,
         nullif(trim(ultimate_payer_name), '') as ultimate_payer_name,
         nullif(trim(bank_code), '') as bank_code,
+        nullif(trim(virtual_account), '') as virtual_account,
+        nullif(trim(batch_reference), '') as batch_reference,
+        nullif(trim(original_reference), '') as original_reference,
+        nullif(trim(return_reason), '') as return_reason,
         -- numbers
         position as entry_position,
+        coalesce(transactions, 0) as transaction_count,
         -- amounts
         amount,
         -- booleans

@@ -13,6 +13,7 @@ renamed as (
         nullif(trim(currency_code), '') as currency_code,
         cast(sequence_number as varchar) as sequence_number,
         nullif(trim(file_sha256), '') as file_sha256,
+        coalesce(nullif(trim(kind), ''), 'final') as statement_kind,
         -- amounts
         opening_amount,
         closing_amount,

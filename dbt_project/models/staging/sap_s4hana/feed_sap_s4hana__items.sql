@@ -76,6 +76,8 @@ select
     document_reference as bank_reference,
     document_item_text as item_text,
     payment_blocking_reason is not null as is_payment_blocked,
+    cash_discount_percent as discount_percent,
+    cash_discount_due_date as discount_date,
     loaded_at
 from natured
 where item_nature is not null

@@ -39,9 +39,11 @@ renamed as (
         nullif(trim(DunningLevel), '') as dunning_level,
         nullif(trim(DunningBlockingReason), '') as dunning_blocking_reason,
         nullif(trim(ReverseDocument), '') as reverse_document,
+        nullif(trim(PaymentDifferenceReason), '') as payment_difference_reason,
         -- amounts
         AmountInCompanyCodeCurrency as amount_in_company_code_currency,
         AmountInTransactionCurrency as amount_in_transaction_currency,
+        CashDiscount1Percent as cash_discount_percent,
         -- booleans
         coalesce(IsCleared, false) as is_cleared,
         coalesce(ClearingIsReversed, false) as is_clearing_reversed,
@@ -51,6 +53,7 @@ renamed as (
         PostingDate as posting_date,
         DocumentDate as document_date,
         NetDueDate as net_due_date,
+        CashDiscount1DueDate as cash_discount_due_date,
         DueCalculationBaseDate as due_calculation_base_date,
         ClearingDate as clearing_date,
         ClearingCreationDate as clearing_creation_date,

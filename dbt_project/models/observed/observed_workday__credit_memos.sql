@@ -1,0 +1,32 @@
+-- Adjustments that Workday holds under the key of one of the hub's credit memos.
+with commands as (
+    select
+        system_id,
+        business_key,
+        external_key
+    from {{ source('ledger', 'commands') }}
+    where object_name = 'credit_memos' and kind = 'workday' and coalesce(external_key, '') <> ''
+),
+
+items as (
+    select * from {{ ref('feed_workday__items') }}
+    where document_type = 'ADJUSTMENT'
+)
+
+select
+    items.system_id,
+    commands.business_key as object_key,
+    items.company_code,
+    items.customer,
+    cast(null as varchar) as posting_kind,
+    {{ money_text('-items.amount_original') }} as amount,
+    items.currency_code,
+    {{ date_text('items.posting_date') }} as posting_date,
+    cast(null as varchar) as reason_code,
+    cast(null as varchar) as invoice_document,
+    items.item_text,
+    cast(null as varchar) as is_agreed,
+    lower(items.accounting_document) as native_id
+from items
+inner join commands
+    on items.system_id = commands.system_id and items.external_key = commands.external_key

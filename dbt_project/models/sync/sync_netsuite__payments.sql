@@ -1,0 +1,26 @@
+-- Receipts that NetSuite must hold: a customer payment, or a journal entry on the unidentified
+-- receipts. The text opens with the receipt's id, and names the value date where it is another day.
+select
+    system_id,
+    receipt_id as object_key,
+    company_code,
+    posting_kind,
+    customer,
+    {{ money_text('amount') }} as amount,
+    currency_code,
+    {{ date_text('posting_date') }} as posting_date,
+    bank_gl_account,
+    left(bank_reference, 16) as bank_reference,
+    left(receipt_id, 18) || ' ' || left(payer_text, 60)
+    || if(value_date <> posting_date, ' value ' || {{ date_text('value_date') }}, '') as item_text,
+    correlation_id as ctx_correlation_id,
+    lane as ctx_lane,
+    customer_id as ctx_customer_id,
+    customer_name as ctx_customer_name,
+    company_code as ctx_company_code,
+    bank_reference as ctx_document,
+    amount as ctx_amount,
+    currency_code as ctx_currency_code,
+    cast(null as varchar) as ctx_after_key
+from {{ ref('int_receipts_to_post') }}
+where kind = 'netsuite'

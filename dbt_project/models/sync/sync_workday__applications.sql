@@ -1,0 +1,25 @@
+-- Payments to apply to invoices: remittance advice on the payment. The payment's Workday id is
+-- empty while the payment is still to be posted.
+with wanted as (
+    select * from {{ ref('int_clearings_wanted') }}
+    where kind = 'workday'
+)
+
+select
+    system_id,
+    receipt_id as object_key,
+    company_code,
+    customer,
+    currency_code,
+    booked_document as payment_document,
+    lines,
+    correlation_id as ctx_correlation_id,
+    lane as ctx_lane,
+    customer_id as ctx_customer_id,
+    customer_name as ctx_customer_name,
+    company_code as ctx_company_code,
+    booked_document as ctx_document,
+    amount as ctx_amount,
+    currency_code as ctx_currency_code,
+    after_key as ctx_after_key
+from wanted

@@ -1,0 +1,1 @@
+"""BAI2 cash reporting: records, amounts and type codes."""

@@ -1,0 +1,1 @@
+"""Remittance advices that people send as tables: CSV and Excel workbooks."""

@@ -1,0 +1,1 @@
+"""Late-payment prediction, retrained on a schedule of its own."""

@@ -1,0 +1,193 @@
+"""The credit part of the decide step: marts in, ``decisions.credit`` and its scorecards out.
+
+``run_credit`` only decides. ``keep_approved_limits`` records what needs no person: temporary limits
+that begin or end by the policy, and proposals within the policy's bands. It is called by runs that
+act, before and after deciding; a run that only plans calls ``run_credit`` alone. Nothing is decided
+here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from ingestion.common.money import canonical_text
+from reverse_etl.decisions.credit import decide_credit
+from reverse_etl.decisions.credit_groups import GroupRoom, hierarchy_of
+from reverse_etl.decisions.credit_temporary import ApprovedNow, due_limits
+from reverse_etl.decisions.scorecards import decide_scorecards
+from reverse_etl.ledger.approvals import ApprovedLimit
+from reverse_etl.ledger.clock import text_of
+from reverse_etl.ledger.store import Store
+from reverse_etl.planning.policy import LimitChange, Policy, approval_of
+from reverse_etl.planning.tables import TABLES, replace_rows
+
+__all__ = ["CreditSummary", "keep_approved_limits", "keep_temporary_limits", "run_credit"]
+
+_OWN_HOLDS = """
+    select distinct held.system_id, accounts.customer, accounts.credit_segment
+    from ledger.acknowledged as held
+    inner join marts.fct_credit as accounts
+        on held.system_id = accounts.system_id
+        and held.object_key = accounts.customer || '/' || accounts.credit_segment
+    inner join ledger.acknowledged as reason
+        on held.system_id = reason.system_id and held.object_name = reason.object_name
+        and held.object_key = reason.object_key and reason.field = 'block_reason'
+    inner join ledger.commands as commands
+        on held.command_id = commands.command_id and commands.state = 'verified'
+    where commands.flow = 'credit' and held.field = 'is_blocked' and held.value = 'true'
+        and accounts.is_blocked and accounts.block_reason is not distinct from reason.value
+"""
+_PROPOSALS = """
+    select decided.*, accounts.limit_kind as kind_before, accounts.limit_amount as amount_before
+    from decisions.credit as decided
+    inner join marts.fct_credit as accounts
+        on decided.system_id = accounts.system_id and decided.customer = accounts.customer
+        and decided.credit_segment = accounts.credit_segment
+    where decided.action = 'propose_limit'
+    order by decided.system_id, decided.customer, decided.credit_segment
+"""
+_OBJECT = "credit_accounts"
+_RULE = "credit_limit"
+_BY_BANDS = "policy bands"
+
+
+@dataclass(frozen=True, slots=True)
+class CreditSummary:
+    """What credit decided: rows by action, and customers by risk class."""
+
+    rows_by_action: dict[str, int]
+    customers_by_class: dict[str, int]
+
+
+def run_credit(connection: duckdb.DuckDBPyConnection, policy: Policy, as_of: date) -> CreditSummary:
+    """Score customers, decide limits, holds and order releases; replaces both tables."""
+    fct_credit = connection.sql("select * from marts.fct_credit").pl()
+    parents = connection.sql("select * from intermediate.int_customer_parents").pl()
+    rates = dict(connection.sql("select currency_code, rate_to_group from config.rates").fetchall())
+    room = GroupRoom(
+        policy.credit.group_limits,
+        hierarchy_of(parents, as_of),
+        fct_credit.iter_rows(named=True),
+        rates,
+        as_of,
+    )
+    scorecards = decide_scorecards(
+        connection.sql("select * from marts.fct_credit_features").pl(),
+        fct_credit,
+        policy.credit.scorecard,
+        room,
+    )
+    decided = decide_credit(
+        fct_credit=fct_credit,
+        orders=connection.sql("select * from marts.fct_sales_orders").pl(),
+        approved_limits=connection.sql("select * from ledger.approved_limits").pl(),
+        own_holds=connection.sql(_OWN_HOLDS).pl(),
+        policy=policy,
+        as_of=as_of,
+        room=room,
+        proposals=scorecards.proposals,
+    )
+    _replace(connection, "decisions.credit", decided)
+    _replace(connection, "decisions.scorecards", scorecards.frame)
+    classes = scorecards.frame.group_by(pl.col("risk_class").fill_null("none")).len()
+    return CreditSummary(
+        dict(decided.group_by("action").len().sort("action").iter_rows()),
+        dict(classes.sort("risk_class").iter_rows()),
+    )
+
+
+def keep_temporary_limits(store: Store, policy: Policy, as_of: date) -> int:
+    """Make temporary limits that began, and the old ones of those that ended, the approved limits.
+
+    To be called before the log is copied for ``run_credit``; a second call changes nothing.
+
+    Returns:
+        How many approved limits changed.
+    """
+    temporary = policy.credit.temporary_limits
+    if not temporary:
+        return 0
+    approved = {
+        (str(row[0]), str(row[1]), str(row[2])): ApprovedNow(
+            str(row[3]), None if row[4] is None else Decimal(row[4]), row[8]
+        )
+        for page in store.mirror.approved_limits()
+        for row in page
+    }
+    due = due_limits(approved, temporary, as_of)
+    if due:
+        store.record_approved_limits(
+            [
+                ApprovedLimit(
+                    system_id=one.source.system_id,
+                    customer=one.source.customer,
+                    credit_segment=one.source.credit_segment,
+                    limit_kind="limited",
+                    limit_amount=canonical_text(one.limit_amount),
+                    currency_code=one.source.currency_code,
+                    approved_by=one.source.approved_by,
+                    approved_at=text_of(one.since),
+                    second_approver=one.source.second_approver,
+                )
+                for one in due
+            ]
+        )
+    return len(due)
+
+
+def keep_approved_limits(
+    connection: duckdb.DuckDBPyConnection, store: Store, policy: Policy
+) -> int:
+    """Approve by the policy what the scorecard proposes within its bands.
+
+    What is outside of a band is left to people: the planner asks them. To be called after
+    ``run_credit``, before planning; the next pass finds no proposal any more.
+
+    Returns:
+        How many proposals were approved.
+    """
+    cursor = connection.execute(_PROPOSALS)
+    names = [column[0] for column in cursor.description or ()]
+    rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    within = [row for row in rows if _is_within(row, store, policy)]
+    if within:
+        now = text_of(store.now())
+        store.record_approved_limits([_approval(row, now) for row in within])
+    return len(within)
+
+
+def _is_within(row: Mapping[str, Any], store: Store, policy: Policy) -> bool:
+    """Whether a proposal stays within every band of the rule for limits."""
+    if row["kind_before"] != "limited" or row["limit_kind"] != "limited":
+        return False
+    earlier = store.cumulative_amounts(row["customer_id"], _OBJECT)
+    change = LimitChange(
+        row["amount_before"],
+        row["limit_amount"],
+        earlier.get(row["currency_code"], Decimal(0)),
+    )
+    return not approval_of(change, policy.bands(_RULE))[0]
+
+
+def _approval(row: Mapping[str, Any], now: str) -> ApprovedLimit:
+    return ApprovedLimit(
+        system_id=row["system_id"],
+        customer=row["customer"],
+        credit_segment=row["credit_segment"],
+        limit_kind=row["limit_kind"],
+        limit_amount=canonical_text(row["limit_amount"]),
+        currency_code=row["currency_code"],
+        approved_by=_BY_BANDS,
+        approved_at=now,
+    )
+
+
+def _replace(connection: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame) -> None:
+    """Put a frame into a declared table, columns by name."""
+    names = TABLES[table].names
+    replace_rows(connection, table, rows.select(names).to_arrow().cast(TABLES[table]))

@@ -1,0 +1,182 @@
+"""Which of a payer's open items sum to an amount, and how likely that is by accident.
+
+Searched are single items, runs in due-date order, pairs and triples. The coincidence bound (domain
+§C1): sets searched, divided by the amounts they could have had, is the number of accidental hits to
+expect. A run is one of n²/2, a subset one of 2ⁿ: that is why runs of many items still prove much.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = [
+    "Explained",
+    "coarseness",
+    "explanations",
+    "has_twin_outside",
+    "run_chance",
+    "runs_between",
+]
+
+_COARSE = (10**6, 10**5, 50_000, 10_000, 1_000, 500, 100, 50, 25, 10, 5)
+#: Fewer prices than this do not show in which steps they move.
+_PRICES_MIN = 5
+#: Sums within this part of the target count as near it.
+_NEAR = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One set that sums to the target: ``family`` is how it was found, positions ascend."""
+
+    family: str
+    positions: tuple[int, ...]
+    chance: float
+
+
+def coarseness(units: np.ndarray, target: int, minor: int) -> int:
+    """The step in which amounts really move, in units: round prices coincide more often.
+
+    The coarsest step that the target and most of the payer's amounts are multiples of.
+    """
+    if len(units) < _PRICES_MIN:
+        return minor * _COARSE[-1]
+    for step in _COARSE:
+        size = step * minor
+        if target % size == 0 and np.mean(units % size == 0) >= 0.6:
+            return size
+    return minor
+
+
+def explanations(
+    units: np.ndarray, target: int, step: int, *, triple_items_max: int, most: int = 8
+) -> list[Explained]:
+    """Every set of the families that sums to the target, at most ``most`` of each family.
+
+    Args:
+        units: amounts in due-date order.
+        target: the sum looked for, positive.
+        step: ``coarseness``.
+        triple_items_max: above this many items pairs and triples are not searched: they would
+            coincide too often to say anything.
+        most: enough to know that a solution is not unique.
+    """
+    count = len(units)
+    # Amounts as near as a fifth of the target, in the steps in which amounts move.
+    room = max(abs(target) * _NEAR * 2 / step, 1.0)
+    found: dict[tuple[int, ...], Explained] = {}
+
+    def keep(family: str, sets: Iterable[tuple[int, ...]], chance: float) -> None:
+        for positions in sets:
+            found.setdefault(positions, Explained(family, positions, chance))
+
+    singles = [(int(p),) for p in np.flatnonzero(units == target)[:most]]
+    keep("single", singles, _near(units, target) / room)
+    sums = np.concatenate(([0], np.cumsum(units)))
+    keep("run", _runs(sums, target, most), _runs_near(sums, target) / room)
+    if 2 <= count <= triple_items_max:
+        positive = units[(units > 0) & (units < target)]
+        first, second = np.triu_indices(len(positive), 1)
+        pairs = positive[first] + positive[second]
+        near = _near(pairs, target)
+        keep("pair", _pairs(units, target, most), near / room)
+        # Each pair has as many thirds as there are items; about as many of them come as near.
+        triples = _near(np.add.outer(pairs, positive).ravel(), target) / 3 if len(pairs) else 0
+        keep("triple", _triples(units, target, most), (near + triples) / room)
+    return list(found.values())
+
+
+def _near(sums: np.ndarray, target: int) -> float:
+    """How many sums come as near to the target as counts; at least the one that may hit."""
+    return max(float((np.abs(sums - target) <= abs(target) * _NEAR).sum()), 1.0)
+
+
+def _runs_near(sums: np.ndarray, target: int) -> float:
+    """How many runs come as near to the target; all of them where credits mix in."""
+    if bool((np.diff(sums) < 0).any()):
+        return len(sums) * len(sums) / 2
+    low = np.searchsorted(sums, sums + int(target * (1 - _NEAR)), side="left")
+    high = np.searchsorted(sums, sums + int(target * (1 + _NEAR)), side="right")
+    return max(float((high - low).sum()), 1.0)
+
+
+def run_chance(units: np.ndarray, target: int, step: int) -> float:
+    """Accidental hits of runs to expect at one amount."""
+    sums = np.concatenate(([0], np.cumsum(units)))
+    return _runs_near(sums, target) / max(abs(target) * _NEAR * 2 / step, 1.0)
+
+
+def _runs(sums: np.ndarray, target: int, most: int) -> list[tuple[int, ...]]:
+    """Runs of two and more neighbours, of the sums before each item."""
+    wanted = sums + target
+    order = np.argsort(sums, kind="stable")
+    ordered = sums[order]
+    left = np.searchsorted(ordered, wanted, side="left")
+    right = np.searchsorted(ordered, wanted, side="right")
+    found: list[tuple[int, ...]] = []
+    for start in np.flatnonzero(right > left):
+        for end in order[left[start] : right[start]]:
+            if end >= start + 2:
+                found.append(tuple(range(int(start), int(end))))
+                if len(found) >= most:
+                    return found
+    return found
+
+
+def runs_between(units: np.ndarray, low: int, high: int, most: int) -> list[tuple[int, ...]]:
+    """Runs (one item included) whose sum lies between two amounts; none where credits mix in."""
+    if len(units) == 0 or bool((units <= 0).any()):
+        return []
+    sums = np.concatenate(([0], np.cumsum(units)))
+    left = np.searchsorted(sums, sums + low, side="left")
+    right = np.searchsorted(sums, sums + high, side="right")
+    found: list[tuple[int, ...]] = []
+    for start in np.flatnonzero(right > left):
+        for end in range(int(left[start]), int(right[start])):
+            found.append(tuple(range(int(start), end)))
+            if len(found) >= most:
+                return found
+    return found
+
+
+def _pairs(units: np.ndarray, target: int, most: int) -> list[tuple[int, ...]]:
+    where: dict[int, list[int]] = {}
+    for position, amount in enumerate(units.tolist()):
+        where.setdefault(amount, []).append(position)
+    found: list[tuple[int, ...]] = []
+    for position, amount in enumerate(units.tolist()):
+        for other in where.get(target - amount, ()):
+            if other > position:
+                found.append((position, other))
+                if len(found) >= most:
+                    return found
+    return found
+
+
+def _triples(units: np.ndarray, target: int, most: int) -> list[tuple[int, ...]]:
+    count = len(units)
+    if count < 3:
+        return []
+    first, second = np.triu_indices(count, 1)
+    missing = target - (units[first] + units[second])
+    hits = np.flatnonzero(np.isin(missing, units))
+    where: dict[int, list[int]] = {}
+    for position, amount in enumerate(units.tolist()):
+        where.setdefault(amount, []).append(position)
+    found: dict[tuple[int, ...], None] = {}
+    for hit in hits.tolist():
+        one, two = int(first[hit]), int(second[hit])
+        for three in where[int(missing[hit])]:
+            if three > two:
+                found[one, two, three] = None
+                if len(found) >= most:
+                    return list(found)
+    return list(found)
+
+
+def has_twin_outside(units: np.ndarray, chosen: Sequence[int]) -> bool:
+    """Whether an item that was not chosen has the amount of one that was."""
+    inside = np.zeros(len(units), dtype=bool)
+    inside[list(chosen)] = True
+    return bool(np.isin(units[inside], units[~inside]).any())

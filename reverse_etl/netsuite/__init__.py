@@ -1,0 +1,1 @@
+"""Writing to Oracle NetSuite: payments, applications, credit memos, limits, order releases."""

@@ -1,0 +1,1 @@
+"""Tryton as a target: payments, their application, credit notes, limits and orders."""

@@ -1,0 +1,166 @@
+"""Bank receipts as moves: create a draft, post it. Resumable: a draft with the key is posted.
+
+The key stands first in the move's description, before the bank's reference. Tryton enforces no
+unique text, so a receipt is one move only because the hub lets one deliverer at a time send a
+command, which looks for the key before it makes anything.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from ingestion.common.errors import InputRefused, VendorRejected
+from ingestion.common.money import canonical_text
+from reverse_etl.delivery.writer import ReadBack, Sending
+from reverse_etl.tryton.books import Books, amount_of, currency_of
+from reverse_etl.tryton.verbs import Verb, amount_in, day_in, text_in
+
+__all__ = ["Payments", "document_id", "only_posted", "post_once"]
+
+_UNIDENTIFIED = "unidentified"
+#: Stands before the two days in the bank line's text, which Tryton has no fields for.
+_DAYS = "document {} value {}"
+
+
+def document_id(books: Books, move: dict[str, Any]) -> str:
+    """A document's native id: company, year and move."""
+    return f"{books.company}/{move['date'].year}/{move['id']}"
+
+
+def only_posted(moves: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The posted move of a key.
+
+    Raises:
+        VendorRejected: several are posted: somebody must look at them before anything else is sent.
+    """
+    posted = [move for move in moves if move["state"] == "posted"]
+    if len(posted) > 1:
+        ids = ", ".join(str(move["id"]) for move in posted)
+        raise VendorRejected(
+            f"moves {ids} carry the same key: reverse all but one", code="posted_twice", status=200
+        )
+    return posted[0] if posted else None
+
+
+async def post_once(
+    books: Books, key: str, moves: Sequence[dict[str, Any]], values: dict[str, Any]
+) -> dict[str, Any]:
+    """The one posted move of a key, made from wherever it stands; its row.
+
+    Drafts that an earlier, interrupted try left are used, and all but the oldest removed. A draft
+    that Tryton refuses to post is removed too, so that no orphan stays.
+
+    Raises:
+        LedgerloopError: a step failed; what is there is found by the key again.
+    """
+    posted = only_posted(moves)
+    drafts = [int(move["id"]) for move in moves if move["state"] == "draft"]
+    if posted is not None:
+        await books.delete_drafts(drafts)
+        return posted
+    await books.delete_drafts(drafts[1:])
+    draft = drafts[0] if drafts else await books.create_move(values)
+    try:
+        await books.post(draft)
+    except VendorRejected:
+        await books.delete_drafts([draft])
+        raise
+    found = only_posted((await books.moves_with([key]))[key])
+    if found is None:
+        raise InputRefused(f"move {draft} vanished", code="draft_vanished", where="external_key")
+    return found
+
+
+class Payments(Verb):
+    """``payments/post``."""
+
+    object_name = "payments"
+
+    async def _do(self, sending: Sending) -> str:
+        payload = sending.command.payload
+        books = self.books(text_in(payload, "company_code"))
+        key = sending.external_key
+        moves = (await books.moves_with([key]))[key]
+        values = {} if moves else await self._values(books, sending)
+        return document_id(books, await post_once(books, key, moves, values))
+
+    async def _values(self, books: Books, sending: Sending) -> dict[str, Any]:
+        """The move as Tryton wants it, all ids found.
+
+        Raises:
+            InputRefused: an unknown party, account or currency, or a closed period.
+        """
+        payload = sending.command.payload
+        amount, day = amount_in(payload, "amount"), day_in(payload, "posting_date")
+        if amount <= 0:
+            raise InputRefused("a receipt has an amount", code="no_amount", where="amount")
+        rate = await books.rate(text_in(payload, "currency_code"), day)
+        days = (text_in(payload, "document_date"), text_in(payload, "value_date"))
+        bank = {
+            "account": await books.account(text_in(payload, "bank_gl_account")),
+            "description": _DAYS.format(*days),
+            **books.side(amount, rate),
+        }
+        other = {
+            "description": text_in(payload, "item_text") or None,
+            **books.side(-amount, rate),
+        }
+        if text_in(payload, "posting_kind") == _UNIDENTIFIED:
+            other["account"] = await books.account(self._options.unidentified_gl_account)
+        else:
+            party = await books.party(text_in(payload, "customer"))
+            other["party"], other["account"] = party["id"], party["account_receivable"]
+        reference = text_in(payload, "bank_reference")
+        return {
+            "company": books.company,
+            "journal": await books.journal(self._options.cash_journal),
+            "period": await books.period(day),
+            "date": day,
+            "description": f"{sending.external_key} {reference}".strip(),
+            "lines": [["create", [bank, other]]],
+        }
+
+    async def _posted(self, sending: Sending) -> tuple[Books, dict[str, Any] | None]:
+        books = self.books(text_in(sending.command.payload, "company_code"))
+        key = sending.external_key
+        return books, only_posted((await books.moves_with([key]))[key])
+
+    async def _find(self, sending: Sending) -> str:
+        books, move = await self._posted(sending)
+        return document_id(books, move) if move else ""
+
+    async def _held(self, sending: Sending) -> ReadBack:
+        books, move = await self._posted(sending)
+        if move is None:
+            return ReadBack(None)
+        lines = await books.lines_of([move["id"]])
+        fields = _fields(move, lines)
+        held = {name: fields.get(name) for name in sending.command.payload}
+        return ReadBack(held, document_id(books, move))
+
+
+def _fields(move: dict[str, Any], lines: Sequence[dict[str, Any]]) -> dict[str, str | None]:
+    """A receipt's move in hub names; a move of another form shows what it has."""
+    bank = next((line for line in lines if amount_of(line) > 0), None)
+    other = next((line for line in lines if amount_of(line) < 0), None)
+    if bank is None or other is None:
+        return {}
+    party = other.get("party.")
+    words = str(bank.get("description") or "").split()
+    days = (words[1], words[3]) if len(words) == 4 else (None, None)
+    day: date = move["date"]
+    amount: Decimal = -amount_of(other)
+    return {
+        "company_code": str(move["company"]),
+        "posting_kind": "customer" if party else _UNIDENTIFIED,
+        "customer": str(party["code"]) if party else None,
+        "amount": canonical_text(amount),
+        "currency_code": currency_of(other),
+        "posting_date": day.isoformat(),
+        "document_date": days[0],
+        "value_date": days[1],
+        "bank_gl_account": str(bank["account."]["code"]),
+        "bank_reference": str(move["description"])[21:] or None,
+        "item_text": other.get("description") or None,
+    }

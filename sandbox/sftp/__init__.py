@@ -1,0 +1,1 @@
+"""The embedded SFTP server, and the ERP that takes files from it."""

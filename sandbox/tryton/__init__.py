@@ -1,0 +1,1 @@
+"""Tryton: no sandbox application but the real server, started from PyPI on PostgreSQL."""

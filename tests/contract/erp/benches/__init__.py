@@ -1,0 +1,1 @@
+"""One adapter per ERP kind, found by looking: ``benches/<kind>.py`` offers ``Bench``."""

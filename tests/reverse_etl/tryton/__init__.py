@@ -1,0 +1,1 @@
+"""Tests of the Tryton writer, on the real server."""
