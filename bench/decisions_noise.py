@@ -8,7 +8,7 @@ digit away, half of them with the very same amount.
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import polars as pl
@@ -30,7 +30,14 @@ _PREFIXES = ("INV", "INV-", "RE", "RG-", "#", "NO.", "IV", "INVOICE", "SI-")
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """Shares of what goes wrong (domain §C1), and the texts' maker of other families."""
+    """Shares of what goes wrong (domain §C1), and the texts' maker of other families.
+
+    Attributes:
+        twins_by_invoice: the decoys of an invoice have its amount all three or none.
+        decoy_shift_days: by how many days at most a decoy is due before or after its invoice.
+        decoy_extra_days: by how many days at most it stays open longer.
+        decoy_follows: the shift moves the end of that time too.
+    """
 
     last_six: float = 0.12
     prefix: float = 0.06
@@ -52,6 +59,9 @@ class Noise:
     aliases: float = 0.3
     shared_accounts: int = 1
     twins_by_invoice: bool = False
+    decoy_shift_days: int = 10
+    decoy_extra_days: int = 60
+    decoy_follows: bool = False
     retext: Callable[[str, list[str], random.Random], str] | None = None
     spell: Callable[[str, random.Random], str] | None = None
 
@@ -123,10 +133,12 @@ class _Maker:
         self._numbers.add(number)
         amount = invoice.amount
         if not alike:
-            factor = Decimal(draw.randint(300, 2500)) / 1000
+            # Finer than the thousandths of short payments, lest decoys often have their amount.
+            factor = Decimal(draw.randint(300_000, 2_500_000)) / 1_000_000
             amount = (amount * factor).quantize(CENT)
-        shift = timedelta(days=draw.randint(-10, 10))
-        until = invoice.open_until
+        reach = self._noise.decoy_shift_days
+        shift = timedelta(days=draw.randint(-reach, reach))
+        until = self._closed(invoice, shift)
         return replace(
             invoice,
             item_id=f"D-{number}",
@@ -136,9 +148,17 @@ class _Maker:
             document_date=invoice.document_date + shift,
             due_date=invoice.due_date + shift,
             open_from=invoice.open_from + shift,
-            open_until=until + timedelta(days=draw.randint(1, 60)) if until else None,
+            open_until=until,
             group="",
         )
+
+    def _closed(self, invoice: Invoice, shift: timedelta) -> date | None:
+        """Until when a decoy is open; never for an invoice that nobody paid."""
+        until, noise = invoice.open_until, self._noise
+        if until is None:
+            return None
+        moved = shift if noise.decoy_follows else timedelta(0)
+        return until + moved + timedelta(days=self._draw.randint(1, noise.decoy_extra_days))
 
     def pay(self, group: Group) -> None:
         """One receipt, sometimes two, of a clearing group."""

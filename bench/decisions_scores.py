@@ -17,7 +17,8 @@ from bench.decisions_noise import Case, Truth
 
 __all__ = ["Score", "Wrong", "score"]
 
-_TOP = 3
+#: Rank 1 of what is not applied is the money on account: three sets of items are ranks 2 to 4.
+_TOP_RANKS = range(2, 5)
 
 Items = frozenset[str]
 
@@ -94,9 +95,8 @@ def score(name: str, case: Case, decided: pl.DataFrame) -> Score:
         if decision != "auto":
             if truth.items:
                 found.proposals += 1
-                ranks = range(1, _TOP + 1)
                 found.proposals_hit += any(
-                    sets.get((receipt_id, rank)) == truth.items for rank in ranks
+                    sets.get((receipt_id, rank)) == truth.items for rank in _TOP_RANKS
                 )
             continue
         found.automatic += 1

@@ -236,7 +236,7 @@ class D365Client:
         nothing else is sent again.
 
         Raises:
-            RetryLater: certainly no effect (not sent, 429, 503).
+            RetryLater: certainly no effect (not sent, 429).
             VendorRejected: refused; 412 is the ETag's.
             OutcomeUnknown: bytes left and no certain answer came, broken answers included.
         """

@@ -87,9 +87,10 @@ _SHARED = {
 READ_STATUS_ACTIONS: Mapping[int, Action] = MappingProxyType(
     {**_SHARED, **dict.fromkeys([408, 500, 502, 503, 504], Action.RETRY)}
 )
-#: 503 comes from the gateway before the application; behind any other 5xx it may have happened.
+#: Behind any 5xx a change may have happened, 503 included: a proxy may have delivered the request
+#: twice and show the answer of the copy that was refused.
 WRITE_STATUS_ACTIONS: Mapping[int, Action] = MappingProxyType(
-    {**_SHARED, 503: Action.RETRY, **dict.fromkeys([408, 500, 502, 504], Action.UNKNOWN)}
+    {**_SHARED, **dict.fromkeys([408, 500, 502, 503, 504], Action.UNKNOWN)}
 )
 
 _LAG_SECONDS = 3600

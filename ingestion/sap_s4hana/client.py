@@ -207,7 +207,7 @@ class SapClient:
         effect, so it is renewed and the change sent once more; nothing else is sent again.
 
         Raises:
-            RetryLater: certainly no effect (not sent, 429, 503).
+            RetryLater: certainly no effect (not sent, 429).
             VendorRejected: refused; 412 and 428 are the ETag's.
             OutcomeUnknown: bytes left and no certain answer came, broken answers included.
         """

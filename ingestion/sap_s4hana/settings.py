@@ -79,12 +79,11 @@ READ_STATUS_ACTIONS: dict[int, Action] = {
     **_SHARED,
     **dict.fromkeys([408, 500, 502, 503, 504], Action.RETRY),
 }
-#: 503 comes from the gateway before the application (contracts/erp.md §1.1): no effect. Behind any
-#: other 5xx the change may have happened.
+#: Behind any 5xx the change may have happened. 503 comes from the gateway before the application,
+#: but a proxy on the way may have delivered the request twice and show the refused copy's answer.
 WRITE_STATUS_ACTIONS: dict[int, Action] = {
     **_SHARED,
-    503: Action.RETRY,
-    **dict.fromkeys([408, 500, 502, 504], Action.UNKNOWN),
+    **dict.fromkeys([408, 500, 502, 503, 504], Action.UNKNOWN),
 }
 
 _DAY_LAG_SECONDS = 26 * 3600

@@ -230,7 +230,7 @@ class WorkdayClient:
 
         Raises:
             VendorRejected: a validation fault, typed; nothing happened.
-            RetryLater: certainly no effect (not sent, 429, 503).
+            RetryLater: certainly no effect (not sent, 429).
             OutcomeUnknown: bytes left and no certain answer came, broken answers included.
         """
         response, where = await self._post_soap(content)

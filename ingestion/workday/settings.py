@@ -71,12 +71,11 @@ READ_STATUS_ACTIONS: dict[int, Action] = {
     **_SHARED,
     **dict.fromkeys([408, 500, 502, 503, 504], Action.RETRY),
 }
-#: 503 comes from the gateway before the application. Behind any other 5xx that is no validation
-#: fault the change may have happened.
+#: Behind any 5xx that is no validation fault the change may have happened, 503 included: a proxy on
+#: the way may have delivered the request twice and show the refused copy's answer.
 WRITE_STATUS_ACTIONS: dict[int, Action] = {
     **_SHARED,
-    503: Action.RETRY,
-    **dict.fromkeys([408, 500, 502, 504], Action.UNKNOWN),
+    **dict.fromkeys([408, 500, 502, 503, 504], Action.UNKNOWN),
 }
 
 #: Validation faults carry text only. The first pattern that fits names the business error; the

@@ -41,6 +41,9 @@ __all__ = ["DECISION_SCHEMA", "decide_cash"]
 
 #: With fewer items per receipt most customers are concerned, and sifting costs more than it saves.
 _SIFTED_ITEMS_PER_RECEIPT = 20
+#: Similar names looked through for each suspect, and items of one amount looked at.
+_NAMES_PER_SUSPECT = 5
+_OWING_MAX = 50
 Progress = Callable[[int, int], None]
 
 
@@ -274,7 +277,22 @@ class _Batch:
             ]
         )
         names = self._directory.by_name(
-            receipt.payer_name, self._policy.name_score_min, self._policy.suspects_max
+            receipt.payer_name,
+            self._policy.name_score_min,
+            _NAMES_PER_SUSPECT * self._policy.suspects_max,
         )
+        # Of many similar names first those who owe just this amount.
+        owing = self._owing(receipt)
+        names.sort(key=lambda pair: (pair[0] not in owing, -pair[1]))
         found.update((customer, None) for customer, _score in names)
         return [c for c in found if self._ledger.has_customer(c)]
+
+    def _owing(self, receipt: Receipt) -> frozenset[str]:
+        """Customers with an open item of just this amount; nobody where they are many."""
+        places = self._ledger.by_amount.get((receipt.units, receipt.currency_code), ())
+        items, day = self._ledger.items, receipt.received_date
+        return frozenset(
+            items[place].customer_id
+            for place in places[:_OWING_MAX]
+            if items[place].is_open_on(day) and not self._ledger.taken[place]
+        )

@@ -10,6 +10,7 @@ import numpy as np
 
 from reverse_etl.decisions.matching import Line, Match, applied
 from reverse_etl.decisions.matching_case import Case
+from reverse_etl.decisions.matching_sums import runs_between
 
 __all__ = ["ranked"]
 
@@ -21,7 +22,8 @@ def ranked(case: Case, limit: int) -> list[Match]:
     """The sets worth showing, at most ``limit``."""
     found: dict[frozenset[str], Match] = {}
     for match in [
-        *sorted(case.suggestions, key=_order),
+        *sorted(case.suggestions, key=lambda one: _order(one, case.receipt.received_date)),
+        *_discounted_rest(case),
         *_less_one(case),
         *_fallbacks(case),
         *_nearest(case),
@@ -32,11 +34,14 @@ def ranked(case: Case, limit: int) -> list[Match]:
     return list(found.values())[:limit]
 
 
-def _order(match: Match) -> tuple[float, date, list[str]]:
-    """Surest first; twins by oldest due, then by id, so that the order of input says nothing."""
-    dues = [item.due_date or date.max for item in match.items]
+def _order(match: Match, received: date) -> tuple[float, float, list[str]]:
+    """Surest first; twins by due dates near the receipt, for most payers pay about when it is due.
+
+    Then by id, so that the order of input says nothing.
+    """
+    days = [abs((received - item.due_date).days) for item in match.items if item.due_date]
     ids = [item.item_id for item in match.items]
-    return (-match.confidence, min(dues, default=date.max), ids)
+    return (-match.confidence, sum(days) / max(len(days), 1), ids)
 
 
 def _fallbacks(case: Case) -> list[Match]:
@@ -66,6 +71,26 @@ def _fallbacks(case: Case) -> list[Match]:
     for place in case.by_units.get(case.receipt.units, ())[:3]:
         item = case.item(place)
         found.append(Match("equal_amount", applied([item]), 0.3, f"{item.item_id} has this amount"))
+    return found
+
+
+def _discounted_rest(case: Case) -> list[Match]:
+    """What the text names and one more item or run, all of it less a usual discount."""
+    base = tuple(case.named)
+    if not base or len(base) > _NEAREST_ITEMS_MAX:
+        return []
+    others = case.pool[~np.isin(case.pool, base)][:_NEAREST_ITEMS_MAX]
+    paid, total, found = case.receipt.units, case.total(base), []
+    for percent in case.policy.discount_percents:
+        factor = 1 - percent / 100
+        low, high = (int((paid + slack) / factor) - total for slack in (-case.minor, case.minor))
+        if high <= 0:
+            continue
+        for run in runs_between(case.ledger.units[others], low, high, 2):
+            places = [*base, *others[list(run)].tolist()]
+            rest = paid - case.total(places)
+            lines = (*applied(case.items(places)), Line(None, "discount", rest))
+            found.append(Match("discounted_rest", lines, 0.4, "named and other items, discounted"))
     return found
 
 

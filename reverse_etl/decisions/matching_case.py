@@ -15,7 +15,10 @@ from reverse_etl.decisions.matching import Item, Line, Match, Receipt, minor_uni
 from reverse_etl.decisions.matching_sums import coarseness
 from reverse_etl.planning.policy import CashPolicy
 
-__all__ = ["Case", "Choice", "make_case"]
+__all__ = ["TAIL", "Case", "Choice", "make_case"]
+
+#: How a choice is told whose reference is the end of a longer one.
+TAIL = "its last digits"
 
 _SUBSETS_ITEMS_MAX = 5
 
@@ -194,7 +197,7 @@ def _tail(case: Case, token: Token, is_open: frozenset[int]) -> Choice | None:
         if case.item(place).customer_id in case.customers
         and any(k.endswith(token.raw) for k in case.item(place).references)
     ]
-    return _choice(case, token, found, is_open, "its last digits") if found else None
+    return _choice(case, token, found, is_open, TAIL) if found else None
 
 
 def _head(case: Case, token: Token, is_open: frozenset[int]) -> Choice | None:

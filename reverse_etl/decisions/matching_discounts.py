@@ -4,7 +4,7 @@ A difference is a discount only where a usual or granted percentage gives it to 
 only where it is small and no item can hide behind it. What was not earned is a person's.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -13,7 +13,7 @@ from reverse_etl.decisions.matching import Item, Line, Match, Stop, amount_of, a
 from reverse_etl.decisions.matching_case import Case
 from reverse_etl.decisions.matching_references import Reached, told
 
-__all__ = ["discounted", "is_earned", "with_discount", "with_fee"]
+__all__ = ["discounted", "is_earned", "is_like_discount", "with_discount", "with_fee"]
 
 
 def with_discount(case: Case, readings: Sequence[Reached]) -> Match | Stop | None:
@@ -66,6 +66,17 @@ def discounted(case: Case, one: Reached) -> Iterator[tuple[Decimal, int]]:
     for percent in sorted({p for p in own if p} | set(case.policy.discount_percents)):
         if abs(int(one.total * percent / 100) - missing) <= slack:
             yield percent, one.total
+
+
+def is_like_discount(case: Case, places: Collection[int]) -> bool:
+    """Whether a set takes a credit where a usual discount on its other items would do as well."""
+    debits = [units for p in places if (units := case.item(p).units) > 0]
+    total, slack = sum(debits), case.minor * max(len(debits) // 2, 1)
+    missing = total - case.receipt.units
+    return len(debits) < len(places) and any(
+        abs(int(total * percent / 100) - missing) <= slack
+        for percent in case.policy.discount_percents
+    )
 
 
 def is_earned(case: Case, item: Item, percent: Decimal | None = None) -> bool:

@@ -11,7 +11,7 @@ from itertools import combinations, product
 from rapidfuzz.distance import OSA
 
 from reverse_etl.decisions.matching import Item, Match, Stop, applied
-from reverse_etl.decisions.matching_case import Case
+from reverse_etl.decisions.matching_case import TAIL, Case
 
 __all__ = ["Reached", "exact_sum", "mistyped", "readings_of", "stray", "told"]
 
@@ -47,10 +47,43 @@ def readings_of(case: Case) -> list[Reached] | None:
 def exact_sum(case: Case, readings: Sequence[Reached]) -> Match | Stop | None:
     """All references together are the amount (stages 1 and 2)."""
     hits = [r for r in readings if r.total == case.receipt.units]
+    if len(hits) > 1:
+        hits = _of_one_head(case, hits) or hits
     # One reading is no search: that its sum is the amount is no accident.
     chance = (len(readings) - 1) / case.room
     stage = _stage(case, next(iter(hits), None))
     return _only_one(case, hits, stage, chance, "the references sum to the receipt")
+
+
+def _of_one_head(case: Case, hits: Sequence[Reached]) -> list[Reached]:
+    """The one reading in which numbers cut to their tails begin as those written in full do.
+
+    ``2960525878/526034``: the payer leaves out what repeats. Only where every full number begins
+    alike, and the number so made is also the nearest to them; nothing where that is not so.
+    """
+    full = [t.key for t in case.named.values() if t.key.isdigit()]
+    tails = [c for c in case.choices if c.how == TAIL]
+    if not full or not tails:
+        return []
+    meant: set[int] = set()
+    for choice in tails:
+        numbers = {
+            place: int(key)
+            for (place,) in choice.options
+            for key in case.item(place).references
+            if key.endswith(choice.token.raw) and len(key) == len(full[0])
+        }
+        if len(numbers) != len(choice.options):
+            return []
+        cut = -len(choice.token.raw)
+        alike = [p for p, n in numbers.items() if all(str(n)[:cut] == key[:cut] for key in full)]
+        nearest = sorted(numbers, key=lambda p: min(abs(numbers[p] - int(key)) for key in full))
+        if len(alike) != 1 or nearest[0] != alike[0]:
+            return []
+        meant.add(alike[0])
+    options = {p for c in tails for (p,) in c.options}
+    only = [r for r in hits if r.places & options == meant]
+    return only if len(only) == 1 else []
 
 
 def _stage(case: Case, hit: Reached | None) -> str:

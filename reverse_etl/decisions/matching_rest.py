@@ -11,6 +11,7 @@ import numpy as np
 from ingestion.common.money import canonical_text
 from reverse_etl.decisions.matching import Line, Match, Stop, amount_of, applied
 from reverse_etl.decisions.matching_case import Case
+from reverse_etl.decisions.matching_discounts import is_like_discount
 from reverse_etl.decisions.matching_references import Reached
 from reverse_etl.decisions.matching_sums import explanations, has_twin_outside
 
@@ -43,6 +44,8 @@ def other_items(case: Case, readings: Sequence[Reached]) -> Match | Stop | None:
         return None
     if len(found) > 1 or twins:
         return Stop("ambiguous_rest", f"{len(found)} sets of other items explain the rest")
+    if any(is_like_discount(case, places) for places in found):
+        return Stop("ambiguous_rest", "a credit is just a usual discount on the other items")
     ((places, (one, chance, family)),) = found.items()
     inferred = len(places) - len(one.places)
     hinted = len(case.lost) + case.reading.is_truncated
@@ -105,7 +108,8 @@ def over_paid(case: Case, readings: Sequence[Reached]) -> Match | None:
     surplus = case.receipt.units - one.total
     if not 0 < surplus * 100 <= one.total * case.policy.over_percent_max:
         return None
-    if len(case.pool) > len(one.places):
+    if len(case.pool) > len(one.places) or any(case.item(p).units < 0 for p in one.places):
+        # Something else is open, or the credit that is named was not taken.
         return None
     items = case.items(tuple(one.places))
     lines = (*applied(items), Line(None, "on_account", surplus))

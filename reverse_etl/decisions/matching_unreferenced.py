@@ -11,7 +11,7 @@ import numpy as np
 from ingestion.common.money import canonical_text
 from reverse_etl.decisions.matching import Line, Match, Stop, applied
 from reverse_etl.decisions.matching_case import Case
-from reverse_etl.decisions.matching_discounts import is_earned
+from reverse_etl.decisions.matching_discounts import is_earned, is_like_discount
 from reverse_etl.decisions.matching_sums import (
     explanations,
     has_twin_outside,
@@ -55,13 +55,14 @@ def amount_alone(case: Case) -> Match | Stop | None:
         return Stop(
             "ambiguous_amount", "an item of this amount was paid shortly before, or comes soon"
         )
-    if _discounted_runs(case):
+    places = case.pool[list(way.positions)].tolist()
+    if _discounted_runs(case) or is_like_discount(case, places):
         return Stop("ambiguous_amount", "a run of items less a discount has the amount as well")
     if way.family == "run" and _skips_older(way.positions):
         return Stop("coincidence", "the run leaves too many older items open")
     if way.chance > _bound(case, way.family):
         return Stop("coincidence", f"{way.chance:.4f} accidental hits are to be expected")
-    items = case.items(case.pool[list(way.positions)].tolist())
+    items = case.items(places)
     return Match(
         _FAMILY_STAGE[way.family], applied(items), 0.97,
         f"of {len(units)} open items only this {way.family} of {len(items)} has the amount; "

@@ -103,6 +103,8 @@ class Approver:
                     f"the hub never wrote {change.name} here: first value "
                     f"{change.desired or 'none'} in place of {change.observed or 'none'}",
                 )
+            if rule and self._policy.bands(rule).always:
+                return Verdict(rule, f"a change of {change.name} always needs a person")
             if rule and is_limit:
                 earlier = self._cumulative(customer_id, target.name, currency_code)
                 limit = LimitChange(_finite(observed), _finite(desired), earlier)

@@ -67,6 +67,8 @@ class ApprovalBands(Section):
     cumulative_12_months_max: Decimal = Decimal(0)
     second_person_from: Decimal = Decimal(0)
     expires_days: int = Field(14, ge=1)
+    always: bool = False
+    """Every change waits for a person, whatever it is worth."""
 
 
 class ObjectGuards(Section):

@@ -58,6 +58,7 @@ from reverse_etl.sap_s4hana.settings import (
     LOG_ERROR_STATUSES,
     LOG_WAITING_STATUSES,
     OUTCOMES,
+    SEEN_CODES,
     SapOptions,
 )
 
@@ -163,7 +164,7 @@ class Entries:
 
         SAP refuses an id it has seen, and no source shows with which message.
         """
-        refused = [s for s in batch if isinstance(outcomes[s.command.command_id], Rejected)]
+        refused = [s for s in batch if _is_refused(outcomes[s.command.command_id])]
         if not refused:
             return outcomes
         found = await self.look_up(refused)
@@ -194,6 +195,12 @@ class Entries:
             )
             for s in batch
         }
+
+
+def _is_refused(outcome: Outcome) -> bool:
+    return isinstance(outcome, Rejected) or (
+        isinstance(outcome, Unknown) and outcome.code in SEEN_CODES
+    )
 
 
 class Clearings:

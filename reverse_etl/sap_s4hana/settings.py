@@ -28,6 +28,7 @@ __all__ = [
     "OUTCOMES",
     "REASON_CODES",
     "RELEASE_SERVICE",
+    "SEEN_CODES",
     "SapOptions",
     "limits_of",
 ]
@@ -88,6 +89,9 @@ REASON_CODES: Mapping[str, str] = MappingProxyType(
 LOG_ERROR_STATUSES = frozenset({"E", "A"})
 LOG_WAITING_STATUSES = frozenset({"P"})
 
+#: A message or entry whose id SAP saw before; a proxy may have delivered it twice.
+SEEN_CODES = frozenset({"009(MP)"})
+
 #: A code goes before a status. Codes of faults are written without their XML prefix.
 OUTCOMES = OutcomeTable(
     codes={
@@ -102,6 +106,8 @@ OUTCOMES = OutcomeTable(
         "601(MC)": Action.RETRY,
         "M3/024": Action.RETRY,
         "099(F5)": Action.RETRY,
+        # Seen before (number from memory): what became of that delivery only the books tell.
+        **dict.fromkeys(SEEN_CODES, Action.UNKNOWN),
     },
     statuses={
         400: Action.REJECT,

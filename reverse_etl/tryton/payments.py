@@ -29,18 +29,28 @@ def document_id(books: Books, move: dict[str, Any]) -> str:
 
 
 def only_posted(moves: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The posted move of a key.
+    """The posted move of a key. A cancelling move carries the text of what it cancels.
 
     Raises:
-        VendorRejected: several are posted: somebody must look at them before anything else is sent.
+        VendorRejected: several are posted, or the one was cancelled by hand: somebody must look
+            before anything else is sent.
     """
-    posted = [move for move in moves if move["state"] == "posted"]
-    if len(posted) > 1:
-        ids = ", ".join(str(move["id"]) for move in posted)
+    posted = {f"account.move,{move['id']}": move for move in moves if move["state"] == "posted"}
+    cancelling = [move for move in posted.values() if move["origin"] in posted]
+    cancelled = {move["origin"] for move in cancelling}
+    live = [
+        move for name, move in posted.items() if move not in cancelling and name not in cancelled
+    ]
+    if len(live) == 1:
+        return live[0]
+    if posted:
+        ids = ", ".join(str(move["id"]) for move in posted.values())
         raise VendorRejected(
-            f"moves {ids} carry the same key: reverse all but one", code="posted_twice", status=200
+            f"moves {ids} carry the same key and {len(live)} of them count: a person must look",
+            code="posted_twice" if live else "cancelled_by_hand",
+            status=200,
         )
-    return posted[0] if posted else None
+    return None
 
 
 async def post_once(

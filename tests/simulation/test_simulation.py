@@ -155,3 +155,9 @@ def test_it_would_see_a_read_back_that_believes_the_answer(monkeypatch) -> None:
         return vendors.live(seed)
 
     assert _sees(live)
+
+
+@pytest.mark.parametrize("seed", [7704, 8100])
+def test_a_seed_that_once_failed_stays_green(seed: int) -> None:
+    """Posted twice behind a 503; refused as seen before, though nothing was there."""
+    assert simulate(seed).problems == []

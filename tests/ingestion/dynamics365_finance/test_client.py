@@ -128,7 +128,16 @@ def test_a_refusal_shows_the_validation_text_and_both_ids():
     assert vendor.asked[1].body == b'{"A":1.10}', "money keeps its digits"
 
 
-@pytest.mark.parametrize("bad", [LOST, answer(500, "x"), answer(200, "<html>"), answer(200, "{")])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        LOST,
+        answer(500, "x"),
+        answer(503, "<html>", Retry_After="3"),
+        answer(200, "<html>"),
+        answer(200, "{"),
+    ],
+)
 def test_a_write_without_a_certain_answer_is_unknown_and_not_sent_again(bad):
     client, vendor, _ = client_of(TOKEN, bad)
     with pytest.raises(OutcomeUnknown):
@@ -136,7 +145,7 @@ def test_a_write_without_a_certain_answer_is_unknown_and_not_sent_again(bad):
     assert len(vendor.asked) == 2
 
 
-@pytest.mark.parametrize("bad", [NOT_SENT, answer(503, "<html>", Retry_After="3")])
+@pytest.mark.parametrize("bad", [NOT_SENT, answer(429, "<html>", Retry_After="3")])
 def test_a_write_that_certainly_had_no_effect_says_so(bad):
     client, _, _ = client_of(TOKEN, bad)
     with pytest.raises(RetryLater):

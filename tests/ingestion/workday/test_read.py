@@ -214,7 +214,7 @@ FAULT = (
 @pytest.mark.parametrize(
     ("response", "error"),
     [
-        (answer(503, "<html>down</html>", Content_Type="text/html"), RetryLater),
+        (answer(503, "<html>down</html>", Content_Type="text/html"), OutcomeUnknown),
         (answer(429, "slow"), RetryLater),
         (answer(500, "<html>oops</html>", Content_Type="text/html"), OutcomeUnknown),
         (answer(200, "<html>hello</html>", Content_Type="text/html"), OutcomeUnknown),

@@ -44,6 +44,13 @@ def test_a_tail_of_two_items_with_the_same_amount_is_never_chosen():
     assert sorted(proposed(rows)) == [["1920659387"], [A]]
 
 
+def test_a_tail_takes_the_head_of_the_numbers_beside_it_that_are_written_in_full():
+    items = [owed(A, "1000"), owed("1930601111", "50"), owed("1938601111", "50")]
+    assert applied(decide([paid("1050", f"{A}/601111")], items)) == ["1930601111", A]
+    boundary = [owed("1928998000", "1000"), owed("1929002396", "50"), owed("1928002396", "50")]
+    assert applied(decide([paid("1050", "1928998000/002396")], boundary)) == []
+
+
 def test_an_open_item_that_is_named_is_not_overruled_by_one_a_digit_away():
     rows = decide([paid("700", A)], [owed(A, "1000"), owed("1930659388", "700")])
     assert rows[0]["stage"] == "mistyped_reference"
@@ -130,6 +137,12 @@ def test_a_credit_or_a_stray_reference_is_never_chosen_silently():
     assert applied(decide([paid("7000.17", f"{A} {B}")], items)) == []
 
 
+def test_a_credit_that_equals_a_discount_on_what_is_paid_is_never_netted_by_itself():
+    items = [owed(A, "59005.95"), owed(B, "33185.08"), owed("17", "-1843.82")]
+    assert applied(decide([paid("90347.21", A)], items)) == []
+    assert applied(decide([paid("90347.21")], items)) == []
+
+
 def test_a_small_rest_may_be_an_over_payment_and_is_not_filled():
     items = [owed(A, "90000"), owed(B, "700.17")]
     assert applied(decide([paid("90700.17", A)], items)) == []
@@ -151,6 +164,11 @@ def test_a_cut_text_infers_few_items_unless_all_is_one_run():
 def test_a_surplus_goes_on_account_where_nothing_else_is_open():
     rows = decide([paid("1030", A)], [owed(A, "1000")])
     assert (applied(rows), others(rows)) == ([A], [("on_account", Decimal(30))])
+
+
+def test_a_surplus_over_a_named_credit_is_no_over_payment():
+    items = [owed(A, "10000"), owed("1700000093", "-678.13")]
+    assert applied(decide([paid("10000", f"{A}/1700000093")], items)) == []
 
 
 def test_a_surplus_that_may_be_an_item_left_out_is_proposed_with_the_rest_on_account():
@@ -205,6 +223,12 @@ def test_the_only_item_of_an_amount_is_applied_without_a_reference():
 def test_equal_amounts_are_never_chosen_between_and_both_are_proposed():
     rows = decide([paid("1234.56")], [owed(A, "1234.56"), owed(B, "1234.56")])
     assert sorted(proposed(rows)) == [[A], [B]]
+
+
+def test_of_equal_amounts_the_one_due_about_now_is_proposed_first():
+    items = [owed(A, "1000", due_date=DAY - days(30)), owed(B, "1000", due_date=DAY - days(1))]
+    rows = decide([paid("1000")], items)
+    assert [row["item_id"] for row in rows if row["kind"] == "apply"] == [B, A]
 
 
 def test_a_run_in_due_date_order_is_applied_when_it_is_the_only_one():
