@@ -5,7 +5,7 @@ README.md.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from ingestion.common.config import System
@@ -185,7 +185,6 @@ def limits_of(options: WorkdayOptions) -> Mapping[tuple[str, str], Limits]:
         is_keyed=True,
         read_batch_max=IDS_PER_REQUEST,
         requests_per_second_max=None if options.settle_seconds < 10 else 10.0,
-        unreadable_fields=frozenset({"is_agreed"}),
     )
     applying = Limits(
         concurrency_max=4,
@@ -206,7 +205,7 @@ def limits_of(options: WorkdayOptions) -> Mapping[tuple[str, str], Limits]:
         {
             ("payments", "post"): posting,
             ("applications", "apply"): applying,
-            ("credit_memos", "post"): posting,
+            ("credit_memos", "post"): replace(posting, unreadable_fields=frozenset({"is_agreed"})),
             ("credit_limits", "update"): state,
             ("invoice_disputes", "update"): state,
         }

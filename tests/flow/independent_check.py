@@ -226,7 +226,7 @@ def read_crm(crm: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
 def read_receipts(folder: Path) -> list[Receipt]:
     """Every credit entry of every statement in a folder, each once; unreadable files give none."""
     found: dict[Receipt, None] = {}
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.glob("*.xml")):
         try:
             root = ET.parse(path).getroot()
         except ET.ParseError:

@@ -23,7 +23,13 @@ from sandbox.salesforce import Settings
 from sandbox.salesforce import create_app as create_org
 from sandbox.sap_s4hana import SapSettings
 from sandbox.sap_s4hana import create_app as create_sap
-from tests.reverse_etl.sap_s4hana.conftest import CUSTOMERS, _seed, clearing, invoices, receipt
+from tests.reverse_etl.sap_s4hana.conftest import (
+    CUSTOMERS,
+    clearing,
+    invoices,
+    receipt,
+    seed_customers,
+)
 from tests.reverse_etl.support import sending
 from tests.simulation.virtual import START, VirtualClock, VirtualLoop
 from tests.support.serving import asgi_transport
@@ -79,7 +85,7 @@ class World:
     async def commands(self):
         """Receipts with their clearings, credit accounts, invoices for the CRM."""
         client = SapClient(self.systems["sap_s4hana_test"], self.transport)
-        await _seed(client)
+        await seed_customers(client, CUSTOMERS)
         day = START.date()
         numbers = [(CUSTOMERS[0], f"INV-{n}", f"{n}.25") for n in range(1, RECEIPTS + 1)]
         lines = await invoices(client, numbers, day=day)

@@ -32,7 +32,7 @@ def system(kind, **credentials):
     return System(
         system_id=f"{kind}_test",
         kind=kind,
-        base_url="http://127.0.0.1:9",
+        base_url="http://127.0.0.1:9" + ("/database" if kind == "tryton" else ""),
         credentials=credentials,
     )
 

@@ -48,7 +48,7 @@ def test_while_a_file_is_unanswered_nothing_of_its_object_is_called_absent(serve
 
 
 def test_an_invoice_file_without_an_answer_is_accepted_pending_and_then_as_answered(serve_files):
-    sap = serve_files(QUICK, ack_delay_seconds=1.5)
+    sap = serve_files(QUICK, ack_delay_seconds=6)
     batch = [invoice(1, "10.00"), invoice(2, "20.00", customer="0000999999")]
     outcomes = sap.call("send", batch)
     assert accepted(outcomes) == 2
