@@ -151,6 +151,7 @@ class TrytonServer:
     def base(self) -> str:
         """The template database with base books, made, restored or found; its name.
 
+        Call it before ``url``: where the base had to be made, the server is on another port then.
         Only one process makes it: the others wait for the lock and find it.
         """
         name = f"tryton_base_{_fingerprint()}"
@@ -171,6 +172,11 @@ class TrytonServer:
             secret.write_text(self.password)
             dump.with_suffix(".part").rename(dump)
             self._rename(f"{name}_unfinished", name)
+        # A process that served the base while it was made keeps its list of databases for as long
+        # as a session lives, and would not find a copy made since.
+        self.stop()
+        self.port = 0
+        self.start()
         return name
 
     def copy(self, template: str, name: str) -> None:
