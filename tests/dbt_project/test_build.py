@@ -12,7 +12,7 @@ import yaml
 from tests.dbt_project.conftest import PROJECT, Built
 
 MARTS_THAT_READ_DECISIONS = re.compile(
-    r"^(rec|ops|sync|observed)_|^int_(receipts_decided|receipts_to_post|clearings_wanted)$"
+    r"^(rec|ops|sync|observed)_|^int_(receipts_decided|receipts_to_post|\w+_wanted)$"
 )
 #: Flows that the loop plans; other objects are only pushed and have no view.
 LOOP_FLOWS = {

@@ -1,61 +1,21 @@
--- Limits and holds that were decided. A field nobody decided is null: the hub has no opinion on it.
--- The product keeps them per customer and company: the segment's (first) company is meant.
-with systems as (
-    select * from {{ source('config', 'systems') }}
-    where kind = 'dynamics365_finance'
-),
-
-segments as (
+-- Limits and holds that were decided. The product keeps them per customer and company: the
+-- segment's (first) company is meant.
+with segments as (
     select
         system_id,
         credit_segment,
         min(company_code) as company_code
     from {{ source('config', 'companies') }}
     group by all
-),
-
-decided as (
-    select
-        credit.system_id,
-        credit.customer_id,
-        credit.customer,
-        credit.credit_segment,
-        max(credit.limit_kind) filter (where credit.action = 'set_limit') as limit_kind,
-        max(credit.limit_amount) filter (where credit.action = 'set_limit') as limit_amount,
-        max(credit.is_blocked) filter (where credit.action <> 'set_limit') as is_blocked,
-        max(credit.currency_code) as currency_code
-    from {{ source('decisions', 'credit') }} as credit
-    inner join systems on credit.system_id = systems.system_id
-    where credit.action in ('set_limit', 'hold', 'unhold')
-    group by all
-),
-
-customers as (
-    select * from {{ ref('dim_customers') }}
 )
 
 select
-    decided.system_id,
-    decided.customer || '/' || segments.company_code as object_key,
-    decided.limit_kind,
-    -- The kind carries the meaning; an amount stands only beside a granted limit.
-    case decided.limit_kind
-        when 'limited' then {{ money_text('decided.limit_amount') }}
-        when 'none_granted' then '0'
-    end as limit_amount,
-    {{ bool_text('decided.is_blocked') }} as is_blocked,
-    'credit-' || decided.customer_id || '-' || decided.credit_segment as ctx_correlation_id,
-    decided.system_id || '/' || decided.credit_segment || '/' || decided.customer as ctx_lane,
-    decided.customer_id as ctx_customer_id,
-    customers.name as ctx_customer_name,
-    segments.company_code as ctx_company_code,
-    decided.customer as ctx_document,
-    decided.limit_amount as ctx_amount,
-    decided.currency_code as ctx_currency_code,
-    cast(null as varchar) as ctx_after_key
-from decided
+    wanted.* exclude (kind, customer, credit_segment, block_reason, object_key, ctx_company_code),
+    wanted.customer || '/' || segments.company_code as object_key,
+    segments.company_code as ctx_company_code
+from {{ ref('int_credit_states_wanted') }} as wanted
 inner join segments
     on
-        decided.system_id = segments.system_id
-        and decided.credit_segment = segments.credit_segment
-left join customers on decided.customer_id = customers.customer_id
+        wanted.system_id = segments.system_id
+        and wanted.credit_segment = segments.credit_segment
+where wanted.kind = 'dynamics365_finance'

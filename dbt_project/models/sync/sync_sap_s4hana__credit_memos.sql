@@ -1,52 +1,8 @@
--- Decided deductions to post: a credit memo for a valid one, a write-off for one nobody will pay;
--- one posting per decision and line. What people or bands did not agree to yet waits for a person.
-with decided as (
-    select * from {{ source('decisions', 'deductions') }}
-    where action in ('propose_credit_memo', 'write_off') and amount > 0
-),
-
-items as (
-    select * from {{ ref('fct_open_items') }}
-),
-
-companies as (
-    select * from {{ ref('dim_legal_entities') }}
-),
-
-customers as (
-    select * from {{ ref('dim_customers') }}
-)
-
+-- Decided deductions to post: an FI document of its own, cleared against the residual later.
 select
-    decided.system_id,
-    decided.decision_id as object_key,
-    decided.company_code,
-    items.customer,
-    if(decided.action = 'write_off', 'write_off', 'credit_memo') as posting_kind,
-    {{ money_text('decided.amount') }} as amount,
-    decided.currency_code,
-    {{ date_text('items.as_of_date') }} as posting_date,
-    {{ date_text('items.as_of_date') }} as document_date,
-    coalesce(decided.reason_code, 'OTHER') as reason_code,
-    left(items.invoice_number, 16) as invoice_number,
-    left(concat_ws(' ', decided.dispute_id, decided.external_code), 50) as item_text,
-    {{ bool_text('coalesce(decided.approved, false)') }} as is_agreed,
-    'dispute-' || decided.dispute_id as ctx_correlation_id,
-    decided.system_id || '/' || decided.company_code || '/' || items.customer as ctx_lane,
-    items.customer_id as ctx_customer_id,
-    customers.name as ctx_customer_name,
-    decided.company_code as ctx_company_code,
-    items.invoice_number as ctx_document,
-    decided.amount as ctx_amount,
-    decided.currency_code as ctx_currency_code,
-    cast(null as varchar) as ctx_after_key
-from decided
-inner join items
-    on
-        decided.system_id = items.system_id
-        and decided.item_key = items.item_key
-        and decided.company_code = items.company_code
-        and decided.currency_code = items.currency_code
-inner join companies
-    on decided.system_id = companies.system_id and decided.company_code = companies.company_code
-left join customers on items.customer_id = customers.customer_id
+    * exclude (kind, invoice_document, invoice_number, item_text),
+    posting_date as document_date,
+    left(invoice_number, 16) as invoice_number,
+    left(item_text, 50) as item_text
+from {{ ref('int_credit_memos_wanted') }}
+where kind = 'sap_s4hana'
