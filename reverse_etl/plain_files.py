@@ -20,7 +20,8 @@ __all__ = ["Columns", "read_frame", "write_frame"]
 Form = Literal["text", "date", "money"]
 
 _MONEY = pl.Decimal(28, 6)
-_DATE_FORMATS = ("%Y-%m-%d", "%Y%m%d", "%d.%m.%Y", "%d/%m/%Y")
+#: 03/04/2020 is April on one side of an ocean and March on the other: such dates are refused.
+_DATE_FORMATS = ("%Y-%m-%d", "%Y%m%d", "%d.%m.%Y")
 _SEPARATORS = (",", ";", "\t", "|")
 
 
@@ -123,7 +124,7 @@ def _typed(column: pl.Series, form: Form, path: Path) -> pl.Series:
 
 
 def _dates(column: pl.Series, path: Path) -> pl.Series:
-    """ISO dates or instants; also 20200330, 30.03.2020 and 30/03/2020, one form per column."""
+    """ISO dates or instants; also 20200330 and 30.03.2020, one form per column."""
     if isinstance(column.dtype, pl.Datetime):
         return column.dt.date()
     text = column.cast(pl.String).str.strip_chars()
@@ -138,8 +139,11 @@ def _dates(column: pl.Series, path: Path) -> pl.Series:
 
 def _money(column: pl.Series, path: Path) -> pl.Series:
     """Exact decimals. A binary float counts as the shortest decimal that it prints as."""
-    if isinstance(column.dtype, pl.Decimal) or column.dtype.is_integer():
+    if column.dtype.is_integer():
         return column.cast(_MONEY)
+    if isinstance(column.dtype, pl.Decimal):
+        # Never rounded on the way in: what has more than six decimals is refused below.
+        column = column.cast(pl.String).str.replace(r"(\.\d*?)0+$", "${1}").str.replace(r"\.$", "")
     text = column.cast(pl.String).str.strip_chars()
     text = text.set(text == "", None)
     amounts = text.cast(_MONEY, strict=False)

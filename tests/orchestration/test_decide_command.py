@@ -80,6 +80,7 @@ def test_parquet_with_binary_floats_counts_what_they_print_as(tmp_path: Path) ->
     [
         ("receipt_id,", "receiptid,", "no column 'receipt_id'; is 'receiptid' meant?"),
         ("150.10", "1'50.10", "row 2, column 'amount': \"1'50.10\" is not an amount"),
+        ("2026-03-03", "03/04/2026", "row 3, column 'received_date': '03/04/2026' is not a date"),
         ("2026-03-03", "yesterday", "row 3, column 'received_date': 'yesterday' is not a date"),
     ],
 )
@@ -92,6 +93,19 @@ def test_a_wrong_column_or_value_is_named_with_its_row(
     assert isinstance(done.exception, InputRefused)
     assert said in done.exception.message
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_decimal_with_more_digits_than_money_has_is_refused_and_never_rounded(
+    tmp_path: Path,
+) -> None:
+    receipts = tmp_path / "r.parquet"
+    pl.read_csv(write(tmp_path / "r.csv", RECEIPTS), infer_schema=False).with_columns(
+        pl.Series("amount", ["150.1000000", "99.9900001"]).cast(pl.Decimal(20, 7))
+    ).write_parquet(receipts)
+    items = write(tmp_path / "i.csv", ITEMS)
+    done = run("cash", "--receipts", receipts, "--open-items", items, "--out", tmp_path / "out.csv")
+    assert isinstance(done.exception, InputRefused)
+    assert "row 3, column 'amount': '99.9900001'" in done.exception.message
 
 
 def test_a_file_that_is_not_there_is_said_before_anything_is_written(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from ingestion.common.transport import AiohttpTransport
 from ingestion.salesforce.client import SalesforceClient
 from ingestion.sap_s4hana.client import SapClient
+from reverse_etl.planning.policy import load_policy
 from reverse_etl.sap_s4hana.messages import (
     POST_ACTION,
     POST_PATH,
@@ -20,7 +21,9 @@ from reverse_etl.sap_s4hana.messages import (
     JournalEntry,
     post_envelope,
 )
+from sandbox.demo.books import read_books
 from sandbox.demo.measure import measure, verify_postings
+from sandbox.demo.measure_cash import cash_decisions, customer_items
 
 
 @asynccontextmanager
@@ -41,12 +44,28 @@ def before(seeded):
     return figures(seeded)
 
 
-def test_paid_but_open_are_the_items_of_exact_payments_and_of_some_others(seeded, before):
-    """What a text does not name may still be beyond doubt; nothing is paid by no receipt at all."""
-    paid = {True: 0, False: 0}
-    for receipt in seeded.truth["receipts"]:
-        paid[receipt["kind"] in {"exact", "credit_memo"}] += len(receipt["pays"])
-    assert paid[True] <= before["paid_but_open"] <= paid[True] + paid[False]
+def test_paid_but_open_are_every_item_of_exact_payments_and_no_item_that_another_one_paid(
+    seeded, before
+):
+    books = read_books(seeded.config, seeded.as_of)
+    found = cash_decisions(books, seeded.config, load_policy()).paid
+    assert before["paid_but_open"] == found.height
+    receipts = books.receipts.select("receipt_id", "bank_reference")
+    items = customer_items(books, seeded.config).select("item_key", "reference")
+    named = found.join(receipts, on="receipt_id").join(items, on="item_key")
+    assert named.height == found.height
+    decided = set(named.select("bank_reference", "reference").iter_rows())
+    truth = {
+        kind: {
+            (one["bank_reference"], number)
+            for one in seeded.truth["receipts"]
+            for number in one["pays"]
+            if (one["kind"] in {"exact", "credit_memo"}) is kind
+        }
+        for kind in (True, False)
+    }
+    assert truth[True] <= decided
+    assert decided <= truth[True] | truth[False]
 
 
 def test_stale_limits_and_unlinked_accounts_are_those_of_the_truth(seeded, before):

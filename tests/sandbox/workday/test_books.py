@@ -132,6 +132,8 @@ def test_auto_apply_needs_a_customer_and_an_open_period(tenant: Tenant) -> None:
     wid = asyncio.run(tenant.invoice("INV-1", "100"))
     refused(lambda: payment(tenant, "80", {wid: "80"}, customer=""), "field_missing")
     refused(lambda: payment(tenant, "80", {}, day="2025-12-31"), "period_closed")
+    assert tenant.open_amount("INV-1") == 100
+    assert not tenant.app.ledger()["applications"]
 
 
 def test_a_put_replaces_what_it_does_not_name(tenant: Tenant) -> None:
