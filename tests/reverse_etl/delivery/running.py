@@ -72,3 +72,8 @@ def open_stage() -> Iterator[Stage]:
         stage.store.close()
         asyncio.set_event_loop(None)
         loop.close()
+
+
+def effects(stage: Stage) -> list[int]:
+    """How often each key took effect in the target's own books."""
+    return sorted(stage.target.effects.values())
