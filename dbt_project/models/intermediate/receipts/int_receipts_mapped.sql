@@ -8,6 +8,20 @@ with entries as (
     qualify row_number() over (partition by receipt_id order by system_id) = 1
 ),
 
+statements as (
+    select * from {{ ref('stg_bank_files__statements') }}
+),
+
+-- Up to which day the bank's final statements speak of an account.
+closed as (
+    select
+        account,
+        max(closing_date) as closed_until
+    from statements
+    where statement_kind = 'final'
+    group by account
+),
+
 own_accounts as (
     select
         {{ normalised_account('account') }} as account_key,
@@ -44,6 +58,11 @@ mapped as (
         coalesce(entries.booking_date, entries.value_date) as booking_date,
         coalesce(entries.value_date, entries.booking_date) as value_date,
         entries.is_reversal,
+        -- Booked in the course of a day, and not in the statement that closed it.
+        coalesce(
+            statements.statement_kind = 'interim'
+            and closed.closed_until >= coalesce(entries.booking_date, entries.value_date), false
+        ) as is_interim_unconfirmed,
         entries.original_reference,
         entries.return_reason,
         md5({{ normalised_account('entries.virtual_account') }}) as virtual_account_key,
@@ -60,6 +79,11 @@ mapped as (
         coalesce(companies.as_of_date, run.as_of_date) as as_of_date
     from entries
     cross join run
+    left join statements
+        on
+            entries.system_id = statements.system_id
+            and entries.statement_id = statements.statement_id
+    left join closed on entries.account = closed.account
     left join own_accounts
         on {{ normalised_account('entries.account') }} = own_accounts.account_key
     left join companies

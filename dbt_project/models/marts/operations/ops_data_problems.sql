@@ -60,6 +60,8 @@ receipts as (
                     'own account ' || coalesce(bank_account_masked, '')
                     || ' is in no configuration'
             when 'bank_reversal' then 'the bank reversed an entry: reopen what it paid'
+            when 'interim_unconfirmed'
+                then 'an interim report booked it, the statement of that day does not: ask the bank'
             when 'booking_reversed' then 'its booking was reversed in the ERP: book it again or not'
             else 'a payment of this amount was booked by hand: is it this receipt?'
         end as message

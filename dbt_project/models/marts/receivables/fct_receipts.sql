@@ -13,6 +13,7 @@ reviewed as (
         case
             when receipts.company_code is null then 'unknown_bank_account'
             when receipts.is_reversal then 'bank_reversal'
+            when receipts.is_interim_unconfirmed then 'interim_unconfirmed'
             when bookings.is_booking_reversed then 'booking_reversed'
             when bookings.is_maybe_booked then 'possible_double_booking'
         end as needs_review_reason
