@@ -116,11 +116,23 @@ async def pull_files(
             await _take(client, one, names, inbox, memory, pulled)
         except InputRefused as refused:
             pulled.refused.append(refused)
+        except FileNotFoundError:
+            pulled.warnings.append(_taken_elsewhere(one))
         except RetryLater as error:
             if error.code != "file_changed":
                 raise
             pulled.growing.append(one.name)
     return pulled
+
+
+def _taken_elsewhere(one: RemoteFile) -> InputRefused:
+    """Two hubs that read one folder and move what they took see half of it each."""
+    return InputRefused(
+        f"{one.name} was listed and is gone: another reader of this folder took it. Where two "
+        "hubs read one folder, set sftp_taken = 'remember' so that each sees every file",
+        code="sftp_taken_elsewhere",
+        where=one.name,
+    )
 
 
 def _is_content(name: str) -> bool:
@@ -226,6 +238,9 @@ async def _put_away(
             if not suffix or name in names:
                 await _move(client, f"{settings.pull_folder}/{name}", folder, name, sha256)
     except VendorRejected as error:
+        if error.code == "sftp_gone":
+            # It is in our inbox, and another reader of the folder moved it first.
+            return
         pulled.warnings.append(
             InputRefused(
                 f"{one.name} was taken, but cannot be moved to {folder} ({error.message}): it is "

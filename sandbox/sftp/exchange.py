@@ -20,6 +20,7 @@ from sandbox.sftp.server import FileServer
 __all__ = ["FileExchange", "drop_statement", "folders_of", "sftp_root"]
 
 #: By kind: the options that tell a client which folders are its own, below the system's folder.
+#: Statements stay where the bank put them, so that a second hub on the same sandbox sees them too.
 _FOLDERS: Mapping[str, Mapping[str, str]] = {
     "bank_files": {"pull_folder": "statements", "push_folder": "acknowledgements"},
     "sap_s4hana": {"push_folder": "inbox", "ack_folder": "outbox"},
@@ -34,9 +35,11 @@ def sftp_root(home: Path) -> Path:
 
 def folders_of(system_id: str, kind: str) -> dict[str, str]:
     """The folder options of one system, as they stand in its credentials."""
+    folders = _FOLDERS.get(kind, {})
+    rule = {"sftp_taken": "remember"} if "pull_folder" in folders else {}
     return {
-        f"sftp_{option}": f"{system_id}/{folder}"
-        for option, folder in _FOLDERS.get(kind, {}).items()
+        **{f"sftp_{option}": f"{system_id}/{folder}" for option, folder in folders.items()},
+        **rule,
     }
 
 

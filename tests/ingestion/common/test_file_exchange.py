@@ -83,6 +83,30 @@ def test_a_refused_move_is_a_warning_and_the_file_is_not_taken_twice(server, pul
     assert names(server.server.root / "statements") == ["taken"]
 
 
+def test_a_file_that_is_gone_when_its_turn_comes_is_a_warning(server, inbox, pull):
+    server.put("statements/a.xml")
+    server.put("statements/a.xml.done")
+    server.put("statements/b.xml")
+    path = server.put("statements/c.xml")
+    path.with_name("c.xml.done").write_bytes(b"")
+    # Two looks are needed for b, and c, whole by its marker, goes between them.
+    pulled = pull(between=path.unlink)
+    assert [one.name for one in pulled.files] == ["a.xml", "b.xml"]
+    assert [one.code for one in pulled.warnings] == ["sftp_taken_elsewhere"]
+
+
+def test_two_hubs_that_remember_each_see_every_file(server, tmp_path):
+    server.put("statements/a.xml")
+    server.put("statements/a.xml.done")
+    for hub in ("one", "two"):
+        pulled = server.run(
+            lambda client, hub=hub: pull_files(client, tmp_path / hub),
+            **FOLDERS,
+            taken="remember",
+        )
+        assert [one.name for one in pulled.files] == ["a.xml"]
+
+
 def test_a_listing_that_showed_only_half_loses_nothing(server, pull):
     for number in range(6):
         server.put(f"statements/{number}.xml", str(number).encode())
