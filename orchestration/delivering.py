@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ingestion.common.clock import SystemClock
 from ingestion.common.config import Config
-from ingestion.common.transport import AiohttpTransport
+from ingestion.common.transport import transport_of
 from reverse_etl.delivery.engine import deliver
 from reverse_etl.delivery.report import DeliveryReport
 from reverse_etl.delivery.running import sigterm_like_ctrl_c
@@ -46,7 +46,7 @@ async def deliver_ready(
     """
     writers = {
         system.system_id: create_writer(
-            system, AiohttpTransport(ca_bundle=system.ca_bundle or None), governance
+            system, transport_of(system), governance
         )
         for system in config.systems.values()
         if system.kind in writable_kinds()

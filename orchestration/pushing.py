@@ -15,7 +15,7 @@ from typing import Any
 from ingestion.common.clock import SystemClock
 from ingestion.common.config import Config, System
 from ingestion.common.errors import ConfigError, LedgerloopError
-from ingestion.common.transport import AiohttpTransport
+from ingestion.common.transport import AiohttpTransport, transport_of
 from orchestration.delivering import modes_of, open_store
 from orchestration.run import new_run_id
 from reverse_etl.delivery.report import DeliveryReport
@@ -280,7 +280,7 @@ class _Push:
             await writer.close()
 
     def _transport(self) -> AiohttpTransport:
-        return AiohttpTransport(ca_bundle=self._system.ca_bundle or None)
+        return transport_of(self._system)
 
     def _writer(self) -> Writer:
         return create_writer(self._system, self._transport(), self._governance)

@@ -11,15 +11,29 @@ and does not know what a request means; it only tells *not sent* from *no answer
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from ingestion.common.errors import OutcomeUnknown, RetryLater
+from ingestion.common.errors import ConfigError, OutcomeUnknown, RetryLater
 
-__all__ = ["AiohttpTransport", "AsgiTransport", "Request", "Response", "Transport"]
+if TYPE_CHECKING:
+    import ssl
+
+    from ingestion.common.config import System
+
+__all__ = [
+    "AiohttpTransport",
+    "AsgiTransport",
+    "ClientCertificate",
+    "Request",
+    "Response",
+    "Transport",
+    "has_client_certificate",
+    "transport_of",
+]
 
 _NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 
@@ -52,26 +66,89 @@ class Transport(Protocol):
     async def close(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """PEM files that say who we are in TLS; an empty ``key_file``: the key stands in the same."""
+
+    certificate_file: str
+    key_file: str = ""
+    passphrase: str = field(default="", repr=False)
+
+    def secret(self) -> str:
+        """The passphrase, as OpenSSL asks for it."""
+        return self.passphrase
+
+
+def has_client_certificate(system: "System") -> bool:
+    """Whether TLS itself signs us in there (credential ``client_certificate_file``)."""
+    return bool(system.credentials.get("client_certificate_file"))
+
+
+def transport_of(system: "System", *, connections_max: int = 64) -> "AiohttpTransport":
+    """The production transport of one system: its authority, and our certificate if it has one."""
+    given = system.credentials
+    certificate = ClientCertificate(
+        given.get("client_certificate_file", ""),
+        given.get("client_key_file", ""),
+        given.get("client_key_passphrase", ""),
+    )
+    return AiohttpTransport(
+        connections_max=connections_max,
+        ca_bundle=system.ca_bundle or None,
+        certificate=certificate if has_client_certificate(system) else None,
+    )
+
+
 class AiohttpTransport:
     """The production transport: one aiohttp session, connections reused, no cookies kept.
 
     Args:
         connections_max: open connections at once, over all hosts.
         ca_bundle: PEM file that verifies TLS instead of the system's, for private authorities.
+        certificate: what we show where the server asks who we are.
     """
 
-    def __init__(self, *, connections_max: int = 64, ca_bundle: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        connections_max: int = 64,
+        ca_bundle: str | None = None,
+        certificate: ClientCertificate | None = None,
+    ) -> None:
         self._connections_max = connections_max
         self._ca_bundle = ca_bundle
+        self._certificate = certificate
         self._session: aiohttp.ClientSession | None = None
+
+    def _tls(self) -> "ssl.SSLContext | bool":
+        """What verifies the server and shows our certificate; True: aiohttp's own default.
+
+        Raises:
+            ConfigError: a file is missing, is no PEM, or the passphrase is wrong.
+        """
+        if not (self._ca_bundle or self._certificate):
+            return True
+        import ssl
+
+        one = self._certificate
+        try:
+            context = ssl.create_default_context(cafile=self._ca_bundle)
+            if one:
+                # Without a passphrase OpenSSL would ask on the terminal and wait.
+                context.load_cert_chain(one.certificate_file, one.key_file or None, one.secret)
+        except OSError as error:
+            named = (self._ca_bundle or "", *((one.certificate_file, one.key_file) if one else ()))
+            files = ", ".join(path for path in named if path)
+            raise ConfigError(
+                f"TLS cannot use {files}: {error.strerror or error}; check the files, that the "
+                "key fits the certificate, and the credential CLIENT_KEY_PASSPHRASE",
+                code="client_certificate",
+            ) from error
+        return context
 
     async def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            import ssl
-
-            context: ssl.SSLContext | bool = True
-            if self._ca_bundle:
-                context = ssl.create_default_context(cafile=self._ca_bundle)
+            context = self._tls()
             connector = aiohttp.TCPConnector(limit=self._connections_max, ssl=context)
             self._session = aiohttp.ClientSession(
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=True
@@ -95,11 +172,15 @@ class AiohttpTransport:
                 body = await answer.read()
                 return Response(answer.status, answer.headers, body)
         except aiohttp.ClientConnectorError as error:
+            if _asks_for_certificate(error):
+                raise _no_certificate(request) from error
             raise RetryLater(
                 f"no connection to {urlsplit(request.url).netloc}: {error.strerror or error}",
                 code="not_sent",
             ) from error
         except (TimeoutError, aiohttp.ClientError, ConnectionError) as error:
+            if _asks_for_certificate(error):
+                raise _no_certificate(request) from error
             raise OutcomeUnknown(
                 f"{request.method} {urlsplit(request.url).path}: no complete answer "
                 f"({type(error).__name__})",
@@ -110,6 +191,24 @@ class AiohttpTransport:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+#: What a server's TLS alert says of a client's certificate: none, a stranger's, or a bad one.
+_CERTIFICATE_ALERTS = ("HANDSHAKE_FAILURE", "CERTIFICATE", "UNKNOWN_CA")
+
+
+def _asks_for_certificate(error: BaseException) -> bool:
+    """TLS 1.3 tells this only after the handshake; the server has read nothing of the request."""
+    text = f"{error} {error.__cause__ or ''}".upper()
+    return "ALERT" in text and any(alert in text for alert in _CERTIFICATE_ALERTS)
+
+
+def _no_certificate(request: Request) -> ConfigError:
+    return ConfigError(
+        f"{urlsplit(request.url).netloc} wants a client certificate that it trusts: set the "
+        "credential CLIENT_CERTIFICATE_FILE (and CLIENT_KEY_FILE)",
+        code="client_certificate",
+    )
 
 
 AsgiApp = Callable[

@@ -61,10 +61,10 @@ def read(
     # Senders import this package for its client: what only reading needs is imported here.
     from ingestion.common.arrow_pages import PageReader
     from ingestion.common.reading import read_objects
-    from ingestion.common.transport import AiohttpTransport
+    from ingestion.common.transport import transport_of
 
     async def fetch(reading: "Reading") -> None:
-        carrier = transport or AiohttpTransport(ca_bundle=system.ca_bundle or None)
+        carrier = transport or transport_of(system)
         client = NetSuiteClient(system, carrier)
         try:
             await reading.each_object(
@@ -88,9 +88,9 @@ def check(system: System, *, transport: Transport | None = None) -> list[str]:
         ConfigError: the address or the credentials are missing.
     """
     from ingestion.common.checking import first_page_problems
-    from ingestion.common.transport import AiohttpTransport
+    from ingestion.common.transport import transport_of
 
-    carrier = transport or AiohttpTransport(ca_bundle=system.ca_bundle or None)
+    carrier = transport or transport_of(system)
     client = NetSuiteClient(system, carrier)
     return first_page_problems(
         [spec for spec in OBJECTS if spec.path.format_map(_options(system))],

@@ -12,7 +12,7 @@ from pathlib import Path
 from ingestion.common.config import System
 from ingestion.common.errors import LedgerloopError
 from ingestion.common.report import ReadReport
-from ingestion.common.transport import AiohttpTransport, Transport
+from ingestion.common.transport import Transport, transport_of
 from ingestion.rest.client import RestClient, enveloped, filled
 from ingestion.rest.settings import RestObject, rest_objects
 
@@ -45,7 +45,7 @@ def check(system: System, *, transport: Transport | None = None) -> list[str]:
         return ["no objects are configured: nothing can be pushed there"]
 
     async def ask() -> list[str]:
-        carrier = transport or AiohttpTransport(ca_bundle=system.ca_bundle or None)
+        carrier = transport or transport_of(system)
         client = RestClient(system, carrier)
         try:
             found = [await _ask(client, name, one) for name, one in objects.items()]

@@ -29,7 +29,7 @@ from ingestion.common.errors import (
     VendorRejected,
 )
 from ingestion.common.retrying import ReadRetries
-from ingestion.common.transport import Request, Response, Transport
+from ingestion.common.transport import Request, Response, Transport, has_client_certificate
 from ingestion.sap_s4hana.answers import (
     CORRELATION_HEADER,
     SapAnswer,
@@ -68,7 +68,7 @@ class SapClient:
     Args:
         system: address, credentials and options. ``username``/``password`` sign in with Basic;
             option or credential ``token_url`` with ``client_id``/``client_secret`` with a bearer
-            token; client certificates belong to the transport.
+            token; ``client_certificate_file`` in TLS itself, which is the transport's.
         transport: what carries the requests; the client closes it.
         sleep, jitter: waiting and its spread (0 to 1), replaced in simulation.
         now: the clock, for ``Retry-After`` dates only.
@@ -105,11 +105,12 @@ class SapClient:
         self._csrf_token = ""
         self._cookies: dict[str, str] = {}
         self._lock = asyncio.Lock()
-        if not self._token_url and not {"username", "password"} <= set(self._credentials):
+        self._has_password = {"username", "password"} <= set(self._credentials)
+        if not (self._token_url or self._has_password or has_client_certificate(system)):
             raise ConfigError(
                 f"{system.system_id}: no credentials; set LEDGERLOOP_CREDENTIALS_"
                 f"{system.system_id.upper()}_USERNAME and _PASSWORD, or token_url with client_id "
-                "and client_secret",
+                "and client_secret, or client_certificate_file",
                 code="no_credentials",
             )
 
@@ -345,13 +346,16 @@ class SapClient:
             self._bearer, self._csrf_token = "", ""
             self._cookies.clear()
 
-    async def _authorization(self) -> str:
-        if not self._token_url:
-            pair = f"{self._credentials['username']}:{self._credentials['password']}"
-            return "Basic " + b64encode(pair.encode()).decode()
-        if not self._bearer:
-            self._bearer = await self._fetch_bearer()
-        return "Bearer " + self._bearer
+    async def _authorization(self) -> dict[str, str]:
+        """The header that signs in; none where our certificate does it."""
+        if self._token_url:
+            if not self._bearer:
+                self._bearer = await self._fetch_bearer()
+            return {"Authorization": "Bearer " + self._bearer}
+        if not self._has_password:
+            return {}
+        pair = f"{self._credentials['username']}:{self._credentials['password']}"
+        return {"Authorization": "Basic " + b64encode(pair.encode()).decode()}
 
     async def _fetch_bearer(self) -> str:
         """A token by client credentials from the configured address."""
@@ -397,7 +401,7 @@ class SapClient:
         correlation_id = str(uuid.UUID(int=random.getrandbits(128), version=4))
         full = {
             "Accept": _JSON,
-            "Authorization": await self._authorization(),
+            **await self._authorization(),
             CORRELATION_HEADER: correlation_id,
             **headers,
         }
