@@ -119,19 +119,25 @@ class Costs:
 
 
 def measure_size(rows: int, runs: int) -> Costs:
-    """The loops over ``rows`` open items.
+    """The loops over ``rows`` open items of one SAP system; raises as ``measure_loops``."""
+    paid = int(rows * _PAID_SHARE)
+    seeding: dict[str, int | str] = {
+        "customers": max(rows // _ITEMS_PER_CUSTOMER, 10),
+        "open_items": rows - paid,
+        "closed_items": paid,
+        "erps": "sap",
+    }
+    return measure_loops(seeding, runs)
+
+
+def measure_loops(seeding: Mapping[str, int | str], runs: int) -> Costs:
+    """The loops over what the generator makes of ``seeding``.
 
     Raises:
         AssertionError: a loop failed, the full one wrote nothing or one after it wrote.
     """
     with tempfile.TemporaryDirectory(prefix="ledgerloop-bench-") as folder:
         home = Path(folder)
-        paid = int(rows * _PAID_SHARE)
-        seeding = {
-            "customers": max(rows // _ITEMS_PER_CUSTOMER, 10),
-            "open_items": rows - paid,
-            "closed_items": paid,
-        }
         with running_sandbox(home, seeding=seeding):
             config = home / "sandbox" / "ledgerloop.toml"
             about = json.loads((home / "demo" / "dataset.json").read_text(encoding="utf-8"))

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+import uvloop
 
 from bench.common import Figure, cpu_seconds, medians, peak_rss_mb, run_child, write_figures
 
@@ -78,7 +79,7 @@ def serve(latency_seconds: float) -> None:
         await asyncio.to_thread(sys.stdin.read)
         await listener.stop()
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 @contextmanager

@@ -32,6 +32,7 @@ _COMMANDS = {
     "approvals": "orchestration.commands.approvals:approvals",
     "links": "orchestration.commands.links:links",
     "assign": "orchestration.commands.links:assign",
+    "refund": "orchestration.commands.refunds:refund",
     "predict": "orchestration.commands.predict:predict",
     "disputes": "orchestration.commands.disputes:disputes",
     "exceptions": "orchestration.commands.exceptions:exceptions",
@@ -63,6 +64,14 @@ def _data_options(command: Callable[..., None]) -> Callable[..., None]:
     folder = click.Path(path_type=Path, exists=True, file_okay=False)
     for option in (
         click.option("--closed-items", type=int, help="Synthetic invoices paid at the bank."),
+        click.option("--companies", type=int, help="Synthetic legal entities, over all ERPs."),
+        click.option(
+            "--erps",
+            type=click.Choice(["all", "sap"]),
+            default="all",
+            show_default=True,
+            help="Which ERPs the synthetic world has.",
+        ),
         click.option("--open-items", type=int, help="Synthetic open items."),
         click.option("--customers", type=int, help="Synthetic customers."),
         click.option("--seed", type=int, help="Seed of all that is made up; printed in any case."),
@@ -82,23 +91,32 @@ def sandbox_serve(
     state: Path | None,
     endpoints: Path | None,
     tls: bool,
+    erps: str,
     **seeding: int | None,
 ) -> None:
-    """Serve one SAP system, one Salesforce org and a bank's folder until interrupted.
+    """Serve several ERPs, one Salesforce org and a bank's folder until interrupted.
+
+    An extract is one SAP system's; without one, a world of several ERPs is made up.
 
     \b
     ledgerloop sandbox serve
     ledgerloop sandbox serve --dataset DIR --state data/home/sandbox/state --endpoints e.json
     """
     from sandbox.core.serve import serve
+    from sandbox.demo.serving import systems_and_settings
 
-    serve(dataset=dataset, state=state, endpoints=endpoints, tls=tls, seeding=seeding)
+    is_one = dataset is not None or erps == "sap"
+    systems, settings = systems_and_settings(is_one, seeding["companies"], state)
+    serve(
+        dataset=dataset, state=state, endpoints=endpoints, tls=tls, seeding=seeding,
+        systems=systems, settings=settings,
+    )  # fmt: skip
 
 
 @cli.command()
 @_data_options
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write figures here.")
-def demo(dataset: Path | None, json_file: Path | None, **seeding: int | None) -> None:
+def demo(dataset: Path | None, json_file: Path | None, **seeding: int | str | None) -> None:
     """Close the loop on the sandbox, twice, and prove it; exit 0 only if it closed.
 
     \b
@@ -106,7 +124,8 @@ def demo(dataset: Path | None, json_file: Path | None, **seeding: int | None) ->
     ledgerloop demo --dataset DIR --json figures.json
     """
     from orchestration.demo import run_demo
-    from sandbox.demo.measure import measure, verify_postings
+    from sandbox.demo.measure import measure
+    from sandbox.demo.measure_postings import verify_postings
 
     sys.exit(run_demo(dataset, json_file, seeding, measure, verify_postings))
 

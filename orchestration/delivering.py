@@ -3,18 +3,17 @@
 import os
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ingestion.common.clock import SystemClock
 from ingestion.common.config import Config
-from ingestion.common.transport import transport_of
-from reverse_etl.delivery.engine import deliver
-from reverse_etl.delivery.report import DeliveryReport
-from reverse_etl.delivery.running import sigterm_like_ctrl_c
 from reverse_etl.ledger.modes import Modes
 from reverse_etl.ledger.store import Store
 from reverse_etl.planning.governance import Governance
 from reverse_etl.planning.policy import Policy, flow_modes
-from reverse_etl.writers import create_writer, writable_kinds
+
+if TYPE_CHECKING:
+    from reverse_etl.delivery.report import DeliveryReport
 
 __all__ = ["deliver_ready", "modes_of", "open_store"]
 
@@ -38,21 +37,25 @@ async def deliver_ready(
     governance: Governance,
     modes: Modes,
     objects: Collection[str] | None = None,
-) -> DeliveryReport:
+) -> "DeliveryReport":
     """Send what is ready (of these objects, or all), look up what is unknown, and prove it.
 
     Ctrl-C and SIGTERM stop taking new work, wait a few seconds for what is in flight and leave a
     state to continue from.
     """
+    # Here, not above: most commands only open the operations database.
+    from ingestion.common.transport import transport_of
+    from reverse_etl.delivery.engine import deliver
+    from reverse_etl.delivery.running import old_objects_aside, sigterm_like_ctrl_c
+    from reverse_etl.writers import create_writer, writable_kinds
+
     writers = {
-        system.system_id: create_writer(
-            system, transport_of(system), governance
-        )
+        system.system_id: create_writer(system, transport_of(system), governance)
         for system in config.systems.values()
         if system.kind in writable_kinds()
     }
     try:
-        with sigterm_like_ctrl_c():
+        with sigterm_like_ctrl_c(), old_objects_aside():
             return await deliver(
                 store, writers, clock=SystemClock(), modes=modes, object_names=objects
             )

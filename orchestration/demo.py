@@ -55,6 +55,13 @@ _PLAIN = {
     "gl_ties": "buckets = sub-ledger = general ledger",
 }
 
+_OF_SYSTEM = {
+    "open_items": "open items",
+    "paid_but_open": "paid but open",
+    "stale_limits": "stale limits",
+    "blocked_in_good_standing": "blocked in good standing",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class _Scene:
@@ -71,7 +78,7 @@ class _Scene:
 def run_demo(
     dataset: Path | None,
     json_file: Path | None,
-    seeding: Mapping[str, int | None],
+    seeding: Mapping[str, int | str | None],
     measure: Measure,
     verify_postings: Callable[..., Figures],
 ) -> int:
@@ -82,7 +89,9 @@ def run_demo(
     """
     console = wide_console()
     home = _fresh_home(home_path())
-    console.print("[bold]1. Sandbox[/]: seeding SAP, Salesforce and the bank over their protocols")
+    console.print(
+        "[bold]1. Sandbox[/]: seeding the ERPs, the CRM and the bank over their protocols"
+    )
     with running_sandbox(
         home, dataset=dataset, state=home / "sandbox" / "state", seeding=seeding
     ) as endpoints:
@@ -206,6 +215,8 @@ def _show(
     for name, plain in _PLAIN.items():
         table.add_row(plain, _text(before.get(name)), _text(after.get(name)))
     scene.console.print(table)
+    if len(after["systems"]) > 1:
+        scene.console.print(_by_system(before["systems"], after["systems"], postings["systems"]))
     for number, run in enumerate(runs, 1):
         scene.console.print(
             f"Run {number}: {run.total('writes'):,} writes, {run.total('verified'):,} verified, "
@@ -215,6 +226,29 @@ def _show(
     verdict = "[bold green]The loop closed.[/]" if closed else "[bold red]The loop is open.[/]"
     scene.console.print(verdict)
     scene.console.print(_where_to_look_next(scene.home), soft_wrap=True, markup=False)
+
+
+def _by_system(before: Figures, after: Figures, postings: Figures) -> Table:
+    """The figures of each ERP: before → after."""
+    table = Table(title="By ERP: before → after", title_justify="left")
+    table.add_column("ERP")
+    for title in _OF_SYSTEM.values():
+        table.add_column(title, justify="right")
+    table.add_column("receipts posted exactly once", justify="right")
+    table.add_column("books tie")
+    for system_id, figures in after.items():
+        cells = [
+            f"{_text(before[system_id][name])} → {_text(figures[name])}" for name in _OF_SYSTEM
+        ]
+        booked = postings[system_id]
+        once = booked["receipts"] - booked["missing"] - booked["doubled"]
+        table.add_row(
+            f"{system_id} ({figures['kind']})",
+            *cells,
+            f"{once:,} of {booked['receipts']:,}",
+            _text(figures["gl_ties"]),
+        )
+    return table
 
 
 def _where_to_look_next(home: Path) -> str:

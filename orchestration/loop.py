@@ -28,6 +28,7 @@ from ingestion.common.warehouse import (
 from orchestration import steps
 from orchestration.dbt_process import DbtProcess
 from orchestration.delivering import modes_of, open_store
+from orchestration.learning import apply_learned
 from orchestration.run import RunReport, RunSettings, StepReport, new_run_id
 from reverse_etl.ledger.modes import Modes
 from reverse_etl.planning.freshness import posted_since
@@ -108,7 +109,8 @@ class Loop:
         self.is_as_of_fixed = as_of is not None
         self.warehouse = home / "warehouse.duckdb"
         self.store = open_store(home)
-        self.dbt = DbtProcess(self.warehouse, home)
+        self.kinds = frozenset(system.kind for system in config.systems.values())
+        self.dbt = DbtProcess(self.warehouse, home, self.kinds)
         self.plans: dict[str, Plan] = {}
         self.drift_found = 0
         self.drift_left = 0
@@ -233,6 +235,8 @@ def _line(step: Step, report: StepReport) -> str:
 
 #: Flows of governance.yml by the pass that sends them: money first, then consequences.
 _POSTINGS = ("cash_posting", "cash_clearing", "deductions")
+#: What people ask for by itself: recorded by their commands, never planned from a view.
+_ASKED = ("refunds",)
 _STATES = ("credit", "order_release")
 
 STEPS: tuple[Step, ...] = (
@@ -263,7 +267,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         "deliver postings",
         ("deliver", "erp", "postings"),
-        steps.deliver_step("deliver postings", *_POSTINGS),
+        steps.deliver_step("deliver postings", *_POSTINGS, *_ASKED),
         "post and clear in the ERP, read back",
     ),
     Step(
@@ -278,6 +282,13 @@ STEPS: tuple[Step, ...] = (
         ("truth", "again"),
         steps.build,
         "build on what the ERP confirmed",
+        lambda loop: loop.was_reread,
+    ),
+    Step(
+        "apply learned",
+        ("deliver", "erp", "learned"),
+        apply_learned("apply learned", *_POSTINGS),
+        "apply what the run's own postings made certain",
         lambda loop: loop.was_reread,
     ),
     Step(

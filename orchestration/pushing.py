@@ -6,6 +6,7 @@ says last is what the target holds.
 """
 
 import asyncio
+import getpass
 import logging
 from collections.abc import AsyncIterator, Collection
 from dataclasses import asdict, dataclass, field
@@ -34,7 +35,7 @@ from reverse_etl.planning.push import PushedTable, Table, open_table
 from reverse_etl.planning.pushed_columns import governed_target, nearest
 from reverse_etl.writers import create_writer
 
-__all__ = ["PushReport", "run_push"]
+__all__ = ["PushReport", "rows_left", "run_push"]
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +104,11 @@ class PushReport:
         )
         if self.is_interrupted:
             told.append("Interrupted: what was recorded stays; run the same command again.")
+        elif self.left and self.mode not in {Mode.SHADOW, Mode.OFF}:
+            told.append(
+                "What is left and why: `ledgerloop exceptions list --state open --system "
+                f"{self.system_id} --object {self.object_name}`, `ledgerloop approvals list`."
+            )
         return told
 
 
@@ -202,7 +208,7 @@ class _Push:
             if plan_only:
                 break
             sent = self._deliver()
-            report.left = _left(planned, sent) + len({one.object_key for one in invalid})
+            report.left = rows_left(planned, sent) + len({one.object_key for one in invalid})
             if report.is_interrupted or not was_in_flight:
                 break
         stuck = [] if plan_only else self._stuck()
@@ -238,6 +244,8 @@ class _Push:
             plan_only=plan_only,
             initial=initial,
             modes=self._modes,
+            # Whoever pushes a table proposes what is in it, and so may not approve it.
+            actor=getpass.getuser(),
         )
         self.plans.append(planned)
         report = self._report
@@ -367,12 +375,14 @@ async def _all_rows(pages: AsyncIterator[list[TextRow]]) -> list[TextRow]:
     return [row async for page in pages for row in page]
 
 
-def _left(planned: Plan, sent: DeliveryReport) -> int:
+def rows_left(planned: Plan, sent: DeliveryReport) -> int:
     """Rows that differ and were not brought home, as far as plan and delivery know."""
-    refused_by_plan = sum(planned.counts.get(name, 0) for name in ("none", "review", "refused"))
+    refused = sum(planned.counts.get(name, 0) for name in ("none", "refused"))
     held = sum(one.changed for one in planned.objects) if planned.is_stopped else 0
+    # What waits for a person is in the plan's count and, once recorded, in the delivery's.
+    for_people = max(planned.counts.get("review", 0), sent.awaiting_approval)
     undone = (
         sent.waiting + sent.unknown + sent.unconfirmed + sent.ready + sent.held_elsewhere
-        + sent.awaiting_approval + sent.planned + sent.rejected + sent.dead
+        + sent.planned + sent.rejected + sent.dead
     )  # fmt: skip
-    return max(held, refused_by_plan + undone)
+    return max(held, refused + for_people + undone)

@@ -32,7 +32,7 @@ def running_sandbox(
     *,
     dataset: Path | None = None,
     state: Path | None = None,
-    seeding: Mapping[str, int | None] | None = None,
+    seeding: Mapping[str, int | str | None] | None = None,
     start_seconds_max: float = 900.0,
 ) -> Iterator[dict[str, Any]]:
     """The endpoints tree of a running sandbox; stops it (and saves its state) on leaving.

@@ -16,8 +16,10 @@ __all__ = [
     "as_tree",
     "console",
     "plan_markdown",
+    "plan_tree",
     "show_differences",
     "show_drift",
+    "show_exception",
     "show_exceptions",
     "show_plans",
     "show_rows",
@@ -28,8 +30,11 @@ __all__ = [
 
 _ROWS_SHOWN = 40
 _PIPE_WIDTH = 220
-#: What a story need not repeat on every line: hashes and names of processes.
-_QUIET = frozenset({"row", "holder", "content_hash", "is_held"})
+#: What a story need not repeat on every line: hashes, names of processes, what columns say.
+_QUIET = frozenset(
+    {"row", "holder", "content_hash", "is_held", "is_retryable", "system_id", "object_name",
+     "object_key", "correlation_id"}
+)  # fmt: skip
 
 
 def console() -> Console:
@@ -67,15 +72,22 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def show_rows(title: str, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> None:
-    """Print the first rows and say how many more there are and how to see them."""
+def show_rows(
+    title: str,
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, str],
+    *,
+    more: str = "--format json lists all",
+) -> None:
+    """Print the first rows and say how to see the others; all of them when there is no way."""
+    shown = rows[:_ROWS_SHOWN] if more else rows
     table = _table(f"{title}: {len(rows):,}", *columns.values())
-    for row in rows[:_ROWS_SHOWN]:
+    for row in shown:
         table.add_row(*(_text(row.get(name)) for name in columns))
     out = console()
     out.print(table)
-    if len(rows) > _ROWS_SHOWN:
-        out.print(f"… and {len(rows) - _ROWS_SHOWN:,} more: --format json lists all")
+    if len(rows) > len(shown):
+        out.print(f"… and {len(rows) - len(shown):,} more: {more}", markup=False)
 
 
 def show_run(report: RunReport) -> None:
@@ -94,12 +106,16 @@ def show_run(report: RunReport) -> None:
     )
 
 
+def plan_tree(plans: Iterable[Any]) -> list[Any]:
+    """The field changes that plans carry for people, for a plan-only run's JSON report."""
+    return [as_tree(row) for plan in plans for row in plan.rows]
+
+
 def show_plans(plans: Iterable[Any]) -> None:
     """What a plan-only run would send: old → new per field, money at stake, approvals."""
-    rows = [as_tree(row) for plan in plans for row in plan.rows]
     show_rows(
-        "Would change",
-        rows,
+        "Fields that would change",
+        plan_tree(plans),
         {
             "system_id": "system",
             "object_name": "object",
@@ -112,6 +128,7 @@ def show_plans(plans: Iterable[Any]) -> None:
             "currency_code": "",
             "approval": "approval",
         },
+        more="add --json FILE; it holds the first 1,000 of each pass, those for a person first",
     )
 
 
@@ -156,12 +173,17 @@ def show_drift(rows: list[dict[str, Any]]) -> None:
 
 
 def show_waiting(commands: Iterable[Any]) -> None:
-    """Commands that wait for a person: id, what, money, rule."""
+    """Commands that wait for a person, all of them: id, what, money, which rule and why."""
     rows = []
     for one in commands:
         row = as_tree(one.command)
-        customer = one.command.subject.get("customer_name", "")
-        rows.append({**row, "id": one.command.command_id[:12], "customer": customer})
+        subject = one.command.subject
+        customer = subject.get("customer_name") or subject.get("customer_id", "")
+        told = (one.command.approval_rule, subject.get("why", ""))
+        rule = ": ".join(part for part in told if part) or "mode approve_all: every change"
+        rows.append(
+            {**row, "id": one.command.command_id[:12], "customer": customer, "approval_rule": rule}
+        )
     show_rows(
         "Waiting for approval",
         rows,
@@ -174,8 +196,9 @@ def show_waiting(commands: Iterable[Any]) -> None:
             "payload": "wanted",
             "amount_text": "money",
             "currency_code": "",
-            "approval_rule": "rule",
+            "approval_rule": "why a person",
         },
+        more="",
     )
 
 
@@ -194,24 +217,58 @@ def show_exceptions(found: Iterable[Any], now: datetime) -> None:
         values = (
             one.exception_id, one.state, one.exception_class, one.code, one.team, one.region,
             one.system_id, one.object_key, one.customer_name or one.customer_id, one.invoice,
-            money, age, one.message,
+            money, age, _what(one),
         )  # fmt: skip
         table.add_row(*(_text(value) for value in values))
     console().print(table)
+
+
+def _what(one: Any) -> str:
+    """What is wrong, with the field where the text does not name it."""
+    return (
+        one.message if not one.field or one.field in one.message else f"{one.field}: {one.message}"
+    )
+
+
+def show_exception(one: Any, now: datetime) -> None:
+    """One exception whole, in plain words; its payload is what would be sent."""
+    out = console()
+    out.print(
+        f"{one.exception_id} ({one.state}, {one.exception_class}): {_what(one)}", markup=False
+    )
+    table = _table("", "what", "is")
+    rows = {
+        "code": one.code, "field": one.field, "system": one.system_id, "object": one.object_name,
+        "key": one.object_key, "customer": f"{one.customer_name} {one.customer_id}".strip(),
+        "invoice": one.invoice, "money": f"{one.amount_text} {one.currency_code}".strip(),
+        "team": one.team, "region": one.region, "correlation id": one.correlation_id,
+        "command": one.command_id[:12], "opened": one.opened_at[:19].replace("T", " "),
+        "age in hours": f"{age_seconds(one, now) / 3600:,.1f}", "times seen": one.occurrences,
+        "can be retried": one.is_retryable and bool(one.command_id), "closed": one.closed_at,
+        "closed by": one.closed_by, "because": one.resolution,
+    }  # fmt: skip
+    for name, value in rows.items():
+        if value not in (None, ""):
+            table.add_row(name, _text(value))
+    for name, value in (one.payload or {}).items() if isinstance(one.payload, Mapping) else ():
+        table.add_row(f"sent: {name}" if one.command_id else name, _text(value))
+    out.print(table)
 
 
 def show_trace(rows: Iterable[Any]) -> None:
     """A story in time order."""
     table = _table("Story", "when", "what", "system", "object", "key", "by", "detail")
     for row in sorted((as_tree(one) for one in rows), key=lambda row: str(row["at"])):
+        data, name = row["data"], str(row["name"])
+        subject = f"{row['subject']}: " if name.startswith("exception") else ""
         table.add_row(
             str(row["at"])[:19].replace("T", " "),
-            _text(row["name"]),
-            _text(row["system_id"]),
-            _text(row["object_name"]),
-            _text(row["business_key"]),
+            name.replace("_", " "),
+            _text(row["system_id"] or data.get("system_id")),
+            _text(row["object_name"] or data.get("object_name")),
+            _text(row["business_key"] or data.get("object_key")),
             _text(row["actor"]),
-            _text(row["data"]),
+            subject + _text(data),
         )
     console().print(table)
 

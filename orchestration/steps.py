@@ -24,13 +24,19 @@ from orchestration.publish import publish
 from orchestration.run import StepReport
 from orchestration.truth import build_truth
 from reverse_etl.decide import run_cash
-from reverse_etl.decide_credit import keep_approved_limits, keep_temporary_limits, run_credit
+from reverse_etl.decide_credit import (
+    keep_approved_limits,
+    keep_ended_holds,
+    keep_temporary_limits,
+    run_credit,
+)
 from reverse_etl.decide_deductions import record_deductions, run_deductions
 from reverse_etl.decide_links import run_links
 from reverse_etl.delivery.report import DeliveryReport
 from reverse_etl.planning.guards import SourceHealth, untied_now
 from reverse_etl.planning.mirror import mirror_ledger
 from reverse_etl.planning.planner import plan
+from reverse_etl.planning.policy_tables import keep_policy
 from reverse_etl.planning.problems import keep_drift, keep_problems
 from reverse_etl.planning.tables import create_tables
 
@@ -39,6 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "build",
+    "build_again",
     "catch_up",
     "decide_cash",
     "decide_credit",
@@ -98,6 +105,7 @@ def prepare(loop: "Loop") -> None:
         create_declared_tables(connection)
         create_tables(connection)
         write_config(connection, loop.config, run)
+        keep_policy(connection, loop.policy)
         mirror_ledger(connection, loop.store)
         read = {one.system_id: one for one in last_reads(connection)}
     # Also those that this run does not read (--only): stale-source guards stay.
@@ -120,7 +128,7 @@ def build(loop: "Loop") -> StepReport:
     """
     is_again = any(s.step == "truth" for s in loop.report.steps)
     name = "truth again" if is_again else "truth"
-    built = build_truth(loop.dbt, loop.warehouse, is_again=is_again)
+    built = build_truth(loop.dbt, loop.warehouse, connected=loop.kinds, is_again=is_again)
     report = StepReport(name, counts=dict(built.counts), messages=list(built.messages))
     if not loop.report.settings.plan_only:
         with open_warehouse(loop.warehouse) as connection:
@@ -158,6 +166,8 @@ def decide_credit(loop: "Loop") -> StepReport:
         if is_acting:
             keep_temporary_limits(loop.store, loop.policy, loop.as_of)
         mirror_ledger(connection, loop.store)
+        if is_acting and keep_ended_holds(connection, loop.store):
+            mirror_ledger(connection, loop.store)
         summary = run_credit(connection, loop.policy, loop.as_of)
         if is_acting:
             keep_approved_limits(connection, loop.store, loop.policy)
@@ -273,14 +283,19 @@ def catch_up(loop: "Loop") -> None:
         if not loop.posted:
             return
         reread(loop)
-        loop.dbt.build(is_refresh=True)
+        build_again(loop)
+
+
+def build_again(loop: "Loop") -> None:
+    """Build on what was read again; what cannot be used was reported by the build before."""
+    loop.dbt.build(is_refresh=True)
 
 
 def look_twice(loop: "Loop") -> StepReport:
     """Read and build once more: a GL difference that stays blocks that company's postings."""
     report = reread(loop)
     report.step = "look twice"
-    loop.dbt.build(is_refresh=True)
+    build_again(loop)
     with open_warehouse(loop.warehouse) as connection:
         untied = untied_now(connection)
     report.counts["untied_companies"] = len(untied)

@@ -7,12 +7,13 @@ here knows a model's name.
 """
 
 import hashlib
+from collections.abc import Collection
 from importlib import metadata
 from pathlib import Path
 from typing import Protocol
 
 from ingestion.common.warehouse import built_code, remember_built_code
-from orchestration.dbt_process import PROJECT_PATH, DbtBuild, DbtFailed
+from orchestration.dbt_process import PROJECT_PATH, DbtBuild, DbtFailed, kinds_to_build
 
 __all__ = ["Builds", "build_truth", "code_fingerprint"]
 
@@ -28,18 +29,21 @@ class Builds(Protocol):
         ...
 
 
-def build_truth(dbt: Builds, warehouse: Path, *, is_again: bool = False) -> DbtBuild:
+def build_truth(
+    dbt: Builds, warehouse: Path, *, connected: Collection[str] = (), is_again: bool = False
+) -> DbtBuild:
     """Build the truth, as little of it as is needed.
 
     Args:
         dbt: builds.
         warehouse: the working warehouse; nobody has it open.
+        connected: kinds of the connected systems, which decide what views there are.
         is_again: this loop has built before.
 
     Raises:
         DbtFailed: a model or an error-severity test failed: nothing may be sent.
     """
-    code = code_fingerprint()
+    code = f"{code_fingerprint()} {','.join(kinds_to_build(connected))}"
     if is_again or built_code(warehouse) == code:
         try:
             return dbt.build(is_refresh=True)

@@ -22,26 +22,59 @@ from reverse_etl.decisions.credit_temporary import ApprovedNow, due_limits
 from reverse_etl.decisions.scorecards import decide_scorecards
 from reverse_etl.ledger.approvals import ApprovedLimit
 from reverse_etl.ledger.clock import text_of
+from reverse_etl.ledger.plan import Adopted
 from reverse_etl.ledger.store import Store
 from reverse_etl.planning.policy import LimitChange, Policy, approval_of
 from reverse_etl.planning.tables import TABLES, replace_rows
 
-__all__ = ["CreditSummary", "keep_approved_limits", "keep_temporary_limits", "run_credit"]
+__all__ = [
+    "CreditSummary",
+    "keep_approved_limits",
+    "keep_ended_holds",
+    "keep_temporary_limits",
+    "own_holds",
+    "run_credit",
+]
 
-_OWN_HOLDS = """
-    select distinct held.system_id, accounts.customer, accounts.credit_segment
+#: Holds that a verified command of the hub set, with what it wrote beside: some ERPs keep a reason,
+#: others only the hold.
+_SET_BY_US = """
+    select held.system_id, held.object_name, held.object_key, held.command_id,
+           held.acknowledged_at, nullif(reason.value, '') as block_reason
     from ledger.acknowledged as held
+    inner join ledger.commands as commands
+        on held.command_id = commands.command_id and commands.state = 'verified'
+    left join ledger.acknowledged as reason
+        on held.system_id = reason.system_id and held.object_name = reason.object_name
+        and held.object_key = reason.object_key and reason.field = 'block_reason'
+    where commands.flow = 'credit' and held.field = 'is_blocked' and held.value = 'true'
+        and not exists (
+            select 1 from ledger.acknowledged as ended
+            where ended.system_id = held.system_id and ended.object_name = held.object_name
+                and ended.object_key = held.object_key and ended.field = 'hold_ended_of'
+                and ended.value = held.command_id
+        )
+"""
+_STANDS = "accounts.is_blocked and accounts.block_reason is not distinct from held.block_reason"
+_OWN_HOLDS = f"""
+    select distinct held.system_id, accounts.customer, accounts.credit_segment
+    from ({_SET_BY_US}) as held
     inner join marts.fct_credit as accounts
         on held.system_id = accounts.system_id
         and held.object_key = accounts.customer || '/' || accounts.credit_segment
-    inner join ledger.acknowledged as reason
-        on held.system_id = reason.system_id and held.object_name = reason.object_name
-        and held.object_key = reason.object_key and reason.field = 'block_reason'
-    inner join ledger.commands as commands
-        on held.command_id = commands.command_id and commands.state = 'verified'
-    where commands.flow = 'credit' and held.field = 'is_blocked' and held.value = 'true'
-        and accounts.is_blocked and accounts.block_reason is not distinct from reason.value
-"""
+    where {_STANDS}
+"""  # noqa: S608 (texts of this module)
+#: Only what was verified before this run began to read: an older reading does not know of it.
+_ENDED_HOLDS = f"""
+    select held.system_id, held.object_name, held.object_key, held.command_id
+    from ({_SET_BY_US}) as held
+    inner join marts.fct_credit as accounts
+        on held.system_id = accounts.system_id
+        and held.object_key = accounts.customer || '/' || accounts.credit_segment
+    where not ({_STANDS}) and not accounts.feed_is_stale
+        and held.acknowledged_at < (select max(started_at) from config.run)
+    order by all
+"""  # noqa: S608
 _PROPOSALS = """
     select decided.*, accounts.limit_kind as kind_before, accounts.limit_amount as amount_before
     from decisions.credit as decided
@@ -86,7 +119,7 @@ def run_credit(connection: duckdb.DuckDBPyConnection, policy: Policy, as_of: dat
         fct_credit=fct_credit,
         orders=connection.sql("select * from marts.fct_sales_orders").pl(),
         approved_limits=connection.sql("select * from ledger.approved_limits").pl(),
-        own_holds=connection.sql(_OWN_HOLDS).pl(),
+        own_holds=own_holds(connection),
         policy=policy,
         as_of=as_of,
         room=room,
@@ -99,6 +132,38 @@ def run_credit(connection: duckdb.DuckDBPyConnection, policy: Policy, as_of: dat
         dict(decided.group_by("action").len().sort("action").iter_rows()),
         dict(classes.sort("risk_class").iter_rows()),
     )
+
+
+def own_holds(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """The holds in force that the hub set and nobody touched since (system, customer, segment).
+
+    Two opposite edits by people between two readings look like none: an ERP shows what is, not what
+    was.
+    """
+    found: pl.DataFrame = connection.sql(_OWN_HOLDS).pl()
+    return found
+
+
+def keep_ended_holds(connection: duckdb.DuckDBPyConnection, store: Store) -> int:
+    """Note which of the hub's own holds a person lifted or took over: the next one is not ours.
+
+    Without the note a hold that a person sets later, in an ERP that keeps no reason or under the
+    same reason, would look like ours and be released. To be called before ``run_credit``, on a
+    fresh copy of the log.
+
+    Returns:
+        How many ended.
+    """
+    ended = [
+        Adopted(
+            system_id, object_name, key, {"hold_ended_of": command_id},
+            "somebody lifted or changed the hold that the hub had set",
+        )
+        for system_id, object_name, key, command_id in connection.execute(_ENDED_HOLDS).fetchall()
+    ]  # fmt: skip
+    if ended:
+        store.record_plan([], adopted=ended)
+    return len(ended)
 
 
 def keep_temporary_limits(store: Store, policy: Policy, as_of: date) -> int:

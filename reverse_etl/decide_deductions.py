@@ -29,9 +29,10 @@ from reverse_etl.planning.tables import TABLES, replace_rows
 __all__ = ["DeductionsSummary", "record_deductions", "run_deductions"]
 
 _REMITTANCE_LINES = """
-    select receipt_id, position, reference, adjustment_amount, adjustment_code, adjustment_text
+    select receipt_id, position, reference, discount_amount, adjustment_amount, adjustment_code,
+           adjustment_text
     from intermediate.int_remittances_matched
-    where adjustment_amount > 0
+    where adjustment_amount > 0 or discount_amount > 0
 """
 _OPEN_ITEMS = """
     select item_key, system_id, company_code, customer_id, customer, currency_code, amount_open,
@@ -193,6 +194,9 @@ def _to_end(rows: list[dict[str, Any]]) -> Iterator[tuple[str, str, str]]:
     for dispute_id, lines in groupby(known, key=lambda row: str(row["dispute_id"])):
         every = [row for row in lines if row["amount"]]
         statuses = {row["status"] for row in every}
+        # Of a dispute with several lines one may still have something open.
+        if statuses == {"posted", "closed"}:
+            statuses = {"posted"}
         if len(statuses) == 1 and statuses <= {"posted", "written_off", "closed"}:
             (status,) = statuses
             if status != every[0]["known_status"]:

@@ -17,12 +17,27 @@ from reverse_etl.planning.tables import TABLES, replace_rows
 
 __all__ = ["LinkSummary", "run_links"]
 
+# A number that customers of several ERPs have is evidence for each of them; of an account that
+# names several customers, the number is that of no one ERP.
 _ACCOUNTS = """
-    select system_id, id as native_id, name, billing_street as street, billing_city as city,
-           billing_postal_code as postal_code, billing_country as country, phone,
-           erp_customer_number as erp_customer_id
-    from staging.stg_salesforce__accounts
-    where not is_deleted
+    with doubtful as (
+        select system_id, native_id, min(erp_customer_number) as erp_customer_number
+        from marts.ops_link_conflicts
+        where conflict = 'several_customers'
+        group by all
+    )
+    select accounts.system_id, accounts.id as native_id, accounts.name,
+           accounts.billing_street as street, accounts.billing_city as city,
+           accounts.billing_postal_code as postal_code, accounts.billing_country as country,
+           accounts.phone,
+           coalesce(
+               doubtful.erp_customer_number,
+               if(contains(accounts.erp_customer_number, ';'), null, accounts.erp_customer_number)
+           ) as erp_customer_id
+    from staging.stg_salesforce__accounts as accounts
+    left join doubtful
+        on accounts.system_id = doubtful.system_id and accounts.id = doubtful.native_id
+    where not accounts.is_deleted
 """
 _CUSTOMERS = """
     select customer_id, system_id, customer as erp_customer_id, name, street, city, postal_code,

@@ -10,6 +10,19 @@ import pytest
 from sandbox.core.serve import Options
 from sandbox.core.tls import Certificate, make_certificate
 from tests.support import serving
+from tests.support.rooms import Rooms, in_order
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Rooms:
+    """What shares an expensive fixture runs in one worker."""
+    return Rooms(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where workers share the suite, the longest rooms begin first."""
+    if hasattr(config, "workerinput"):
+        items[:] = in_order(items)
 
 
 @pytest.fixture

@@ -17,3 +17,17 @@
 {% macro masked_account(column) -%}
     '****' || right({{ normalised_account(column) }}, 4)
 {%- endmacro %}
+
+{# The customer numbers and hub customer ids that one text names, separated by semicolons: distinct,
+   in capitals, in their order, without blanks around them; a float's ".0" is cut. #}
+{% macro named_customers(column) -%}
+    list_distinct(
+            list_filter(
+                [
+                    regexp_replace(upper(trim(part)), '^([0-9]+)\.0+$', '\1')
+                    for part in string_split(coalesce({{ column }}, ''), ';')
+                ],
+                lambda one: one <> ''
+            )
+        )
+{%- endmacro %}

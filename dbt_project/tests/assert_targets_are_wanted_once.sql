@@ -2,6 +2,9 @@
 -- which joins by key; two wishes for one object would overwrite each other for ever.
 {% set views = [
     'sync_sap_s4hana__journal_entries', 'sync_sap_s4hana__clearings',
+    'sync_sap_s4hana__unidentified_clearings', 'sync_sap_s4hana__refund_clearings',
+    'sync_sap_s4hana__credit_memos', 'sync_sap_s4hana__credit_memo_clearings',
+    'sync_sap_s4hana__returned_payments',
     'sync_sap_s4hana__credit_accounts', 'sync_sap_s4hana__sales_orders',
     'sync_salesforce__accounts', 'sync_salesforce__balances', 'sync_salesforce__invoices'
 ] %}

@@ -8,6 +8,7 @@ no local file is ever overwritten by another one's content.
 """
 
 import asyncio
+import fcntl
 import hashlib
 import json
 import os
@@ -271,17 +272,30 @@ async def _move(client: SftpClient, source: str, folder: str, name: str, sha256:
 async def push_answers(client: SftpClient, outbox: Path) -> list[str]:
     """Bring the files of ``outbox`` to the push folder; each is kept in ``outbox/sent``.
 
-    A name that is there already was brought by a run that was cut before it could note so.
+    A name that is there already was brought by a run that was cut before it could note so, or by
+    another hub. Hubs that share an outbox bring its files one after the other.
     """
+    if not _answers(outbox):
+        return []
     pushed = []
-    for local in _answers(outbox):
-        path = f"{client.settings.push_folder}/{local.name}"
-        if await client.size_of(path) is None:
-            await client.upload(local, f"{path}.tmp")
-            await client.rename(f"{path}.tmp", path)
-        _keep(local, outbox / "sent")
-        pushed.append(local.name)
+    with (outbox / ".lock").open("w") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        for local in _answers(outbox):
+            await _bring(client, local, f"{client.settings.push_folder}/{local.name}")
+            _keep(local, outbox / "sent")
+            pushed.append(local.name)
     return pushed
+
+
+async def _bring(client: SftpClient, local: Path, path: str) -> None:
+    if await client.size_of(path) is not None:
+        return
+    await client.upload(local, f"{path}.tmp")
+    try:
+        await client.rename(f"{path}.tmp", path)
+    except VendorRejected:
+        if await client.size_of(path) is None:
+            raise
 
 
 def _answers(outbox: Path) -> list[Path]:

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 # dlt reads these once, when it is imported: no telemetry leaves a finance system, and one worker
-# is enough, because DuckDB has one writer.
+# is enough, because DuckDB has one writer; signals are kept by us, since dlt forgets some.
 os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
 os.environ.setdefault("LOAD__WORKERS", "1")
 os.environ.setdefault("LOAD__TRUNCATE_STAGING_DATASET", "true")
+os.environ.setdefault("RUNTIME__INTERCEPT_SIGNALS", "false")
 
 with warnings.catch_warnings():
     # A parser that dlt pulls in announces its own successor.
@@ -29,29 +30,45 @@ with warnings.catch_warnings():
 from ingestion.common.config import System
 from ingestion.common.loading import Change
 from ingestion.common.objects import Field, FieldType, ObjectSpec
-from ingestion.common.warehouse import raw_schema
+from ingestion.common.signals import signals_afterwards
+from ingestion.common.warehouse import memory_limit, raw_schema
 
 __all__ = ["dlt_columns", "raw_source", "run_pipeline"]
 
 #: Order within a raw table means nothing; keeping it, and a second thread on the sibling of the
 #: same core, cost 0.5 and 0.2 of 3.5 CPU microseconds a row.
 _DUCKDB = {"preserve_insertion_order": False, "threads": 1}
+#: Rows that are only appended stream through: more memory would be filled with blocks that nobody
+#: reads again. Of every column DuckDB holds a row group (122,880 values) until it is written. A
+#: merge joins, and keeps the common limit.
+_APPEND_MEGABYTES_PER_COLUMN = 4
 
 
 def run_pipeline(system: System, warehouse_path: Path, changes: Sequence[Change]) -> None:
-    """Load the changes of one system. Raises dlt's own errors: nothing of them is half done."""
-    with tempfile.TemporaryDirectory(prefix="ledgerloop-dlt-") as folder:
+    """Load the changes of one system; a Ctrl-C meanwhile acts once they are loaded.
+
+    Raises dlt's own errors: nothing of them is half done.
+    """
+    settings = {**_DUCKDB, "memory_limit": _memory_for(changes)}
+    with signals_afterwards(), tempfile.TemporaryDirectory(prefix="ledgerloop-dlt-") as folder:
         pipeline = dlt.pipeline(
             pipeline_name=f"ledgerloop_{system.system_id}",
             pipelines_dir=folder,
             destination=dlt.destinations.duckdb(
-                DuckDbCredentials(str(warehouse_path), global_config=_DUCKDB)
+                DuckDbCredentials(str(warehouse_path), global_config=settings)
             ),
             dataset_name=raw_schema(system.kind),
         )
         pipeline.config.restore_from_destination = False
         pipeline.run(raw_source(system.kind, changes), loader_file_format="parquet", refresh=None)
         pipeline.deactivate()
+
+
+def _memory_for(changes: Sequence[Change]) -> str:
+    if not all(change.is_first for change in changes):
+        return memory_limit()
+    widest = max(len(change.spec.columns) for change in changes)
+    return f"{max(widest, 16) * _APPEND_MEGABYTES_PER_COLUMN}MB"
 
 
 def raw_source(kind: str, changes: Sequence[Change]) -> DltSource:

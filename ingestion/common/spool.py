@@ -19,9 +19,18 @@ ROW_GROUP_ROWS = 50_000
 
 
 class Spool:
-    """Rows of one object in a temporary parquet file."""
+    """Rows of one object in a temporary parquet file.
 
-    def __init__(self, spec: ObjectSpec, folder: Path) -> None:
+    Args:
+        spec: the object.
+        folder: where the file is written.
+        row_group_rows: rows gathered before a row group is written.
+    """
+
+    def __init__(
+        self, spec: ObjectSpec, folder: Path, *, row_group_rows: int = ROW_GROUP_ROWS
+    ) -> None:
+        self._row_group_rows = row_group_rows
         self.spec = spec
         self.path = folder / f"{spec.name}.parquet"
         self.rows = 0
@@ -39,7 +48,7 @@ class Spool:
         self.rows += table.num_rows
         self._waiting.append(table)
         self._waiting_rows += table.num_rows
-        if self._waiting_rows >= ROW_GROUP_ROWS:
+        if self._waiting_rows >= self._row_group_rows:
             self._flush()
 
     def close(self) -> None:

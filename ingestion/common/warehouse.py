@@ -27,6 +27,7 @@ __all__ = [
     "create_declared_tables",
     "ensure_table",
     "last_reads",
+    "memory_limit",
     "open_warehouse",
     "quoted",
     "raw_schema",
@@ -93,13 +94,17 @@ def open_warehouse(path: Path, *, read_only: bool = False) -> Iterator[duckdb.Du
             code="warehouse_locked" if is_locked else "warehouse_unreadable",
         ) from error
     try:
-        limit = os.environ.get("LEDGERLOOP_DUCKDB_MEMORY", MEMORY_LIMIT)
-        connection.execute(f"SET memory_limit = '{limit}'")
+        connection.execute(f"SET memory_limit = '{memory_limit()}'")
         connection.execute(f"SET threads = {min(os.cpu_count() or 1, THREADS_MAX)}")
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
     finally:
         connection.close()
+
+
+def memory_limit() -> str:
+    """How much memory DuckDB may take; the environment overrides."""
+    return os.environ.get("LEDGERLOOP_DUCKDB_MEMORY", MEMORY_LIMIT)
 
 
 def ensure_table(connection: duckdb.DuckDBPyConnection, kind: str, spec: ObjectSpec) -> str:
@@ -113,13 +118,8 @@ def ensure_table(connection: duckdb.DuckDBPyConnection, kind: str, spec: ObjectS
         for one in spec.columns
     ]
     connection.execute(f"CREATE TABLE IF NOT EXISTS {name} ({', '.join(parts)})")
-    present = {
-        row[0]
-        for row in connection.execute(
-            "SELECT column_name FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?",
-            [schema, spec.name],
-        ).fetchall()
-    }
+    # The table itself is asked: duckdb_columns() binds every view of the warehouse at each call.
+    present = {row[0] for row in connection.execute(f"DESCRIBE {name}").fetchall()}
     for one in spec.columns:
         if one.name not in present:
             connection.execute(f"ALTER TABLE {name} ADD COLUMN {quoted(one.name)} {one.type.sql}")

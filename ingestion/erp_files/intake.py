@@ -33,7 +33,7 @@ from ingestion.erp_files.settings import (
     SETTLE_SECONDS,
     STABLE_SECONDS,
 )
-from ingestion.erp_files.tables import Extract, open_extract
+from ingestion.erp_files.tables import BATCH_ROWS, Extract, open_extract
 from ingestion.erp_files.values import Spelling, converted, learnt_spelling
 
 __all__ = ["Taken", "inbox_of", "take_files"]
@@ -114,7 +114,10 @@ def take_files(
         taken.objects = [ObjectReport(name, 0, 0, 0, 0, 0.0) for name in _SPECS]
         return taken
     with spool_folder() as work_folder:
-        spools = {name: Spool(spec, work_folder) for name, spec in _SPECS.items()}
+        spools = {
+            name: Spool(spec, work_folder, row_group_rows=BATCH_ROWS)
+            for name, spec in _SPECS.items()
+        }
         run = _Run(system, erp_system_id, spelling, run_started_at, spools, taken)
         known = _known_hashes(warehouse_path, system)
         for path in paths:
@@ -123,6 +126,7 @@ def take_files(
         for name, spool in spools.items():
             if name != "files":
                 spool.close()
+        pa.default_memory_pool().release_unused()
         data = [spool for name, spool in spools.items() if name != "files"]
         taken.objects += load(system, warehouse_path, data)
         _add_rows(run, "files", run.file_rows)

@@ -17,11 +17,11 @@ from ingestion.common.errors import InputRefused
 from ingestion.erp_files.settings import CONTENTS, Content
 from ingestion.erp_files.values import trimmed
 
-__all__ = ["Extract", "open_extract"]
+__all__ = ["BATCH_ROWS", "Extract", "open_extract"]
 
 _HEAD_BYTES = 65_536
 _BLOCK_BYTES = 1024 * 1024
-_BATCH_ROWS = 10_000
+BATCH_ROWS = 10_000
 _DELIMITERS = (";", "\t", ",", "|")
 _KNOWN_MIN = 2
 
@@ -65,7 +65,7 @@ class Extract:
 
     def _parquet(self) -> Iterator[pa.RecordBatch]:
         with pq.ParquetFile(self.path) as opened:
-            yield from opened.iter_batches(_BATCH_ROWS, columns=sorted(set(self.names.values())))
+            yield from opened.iter_batches(BATCH_ROWS, columns=sorted(set(self.names.values())))
 
     def _csv(self) -> Iterator[pa.RecordBatch]:
         def note(row: pa_csv.InvalidRow) -> str:

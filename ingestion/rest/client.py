@@ -73,6 +73,7 @@ def filled(path: str, **words: str | Sequence[str]) -> str:
             if isinstance(word, str)
             else ",".join(quote(one, safe="") for one in word)
             for name, word in words.items()
+            if f"{{{name}" in path
         }
     )
 

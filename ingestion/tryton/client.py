@@ -93,6 +93,15 @@ class TrytonClient:
         self._context: dict[str, Any] = {}
         self._lock = asyncio.Lock()
 
+    async def user_id(self) -> int:
+        """The signed-in user: questions that Tryton asked are answered in somebody's name.
+
+        Raises:
+            LedgerloopError: nobody could sign in.
+        """
+        await self._signed_in()
+        return self._user
+
     async def close(self) -> None:
         """Close the transport; the session ends by itself."""
         await self._transport.close()

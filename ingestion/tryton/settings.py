@@ -67,7 +67,10 @@ READ_STATUS_ACTIONS: Mapping[int, Action] = MappingProxyType(
 )
 WRITE_STATUS_ACTIONS: Mapping[int, Action] = MappingProxyType(_SHARED)
 
-DEFAULT_OPTIONS: Mapping[str, str] = MappingProxyType({"unidentified_gl_account": "2.9.9"})
+DEFAULT_OPTIONS: Mapping[str, str] = MappingProxyType(
+    # ``reads_bank_accounts``: ``no`` where the module ``bank`` is not installed.
+    {"unidentified_gl_account": "2.9.9", "reads_bank_accounts": "yes"}
+)
 
 #: A long transaction commits older instants than a short one that began later: overlap the window.
 _LAG_SECONDS = 3600
@@ -96,6 +99,15 @@ OBJECTS: tuple[ObjectSpec, ...] = (
         ("id",),
         cursor="changed_at",
         lag_seconds=_LAG_SECONDS,
+        page_size=1000,
+    ),
+    ObjectSpec(
+        "bank_accounts",
+        "bank.account.number",
+        fields_of(
+            "id:integer number number_compact active:flag account__active:flag account__owners"
+        ),
+        ("id",),
         page_size=1000,
     ),
     ObjectSpec(
@@ -152,7 +164,8 @@ OBJECTS: tuple[ObjectSpec, ...] = (
         "sale.sale",
         fields_of(
             """id:integer company:integer number reference state shipment_method party__code
-            currency__code sale_date:date shipping_date:date untaxed_amount:money
+            currency__code currency__rate:money company__currency__rate:money
+            sale_date:date shipping_date:date untaxed_amount:money
             write_date:timestamp create_date:timestamp changed_at:timestamp"""
         ),
         ("id",),
@@ -183,6 +196,7 @@ DOMAINS: Mapping[str, tuple[object, ...]] = MappingProxyType(
     {
         "parties": (("code", "!=", None),),
         "addresses": (),
+        "bank_accounts": (),
         "move_lines": (
             ("account.company", "=", "{company}"),
             ("move.state", "=", "posted"),

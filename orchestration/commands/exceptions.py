@@ -73,15 +73,25 @@ def _tree(one: StoredException) -> dict[str, object]:
 
 @exceptions.command()
 @click.argument("exception_id")
-def show(exception_id: str) -> None:
-    """Show one exception with its whole payload."""
+@click.option("--json", "as_json", is_flag=True)
+def show(exception_id: str, as_json: bool) -> None:
+    """Show one exception with its whole payload.
+
+    \b
+    ledgerloop exceptions show E3001
+    """
+    from orchestration.show import show_exception
+
     with open_store(home_path()) as store:
         found = store.exception(exception_id)
     if found is None:
         raise click.ClickException(
             f"no exception {exception_id!r}; see `ledgerloop exceptions list`"
         )
-    click.echo(json.dumps(_tree(found), indent=1, default=str))
+    if as_json:
+        click.echo(json.dumps(_tree(found), indent=1, default=str))
+    else:
+        show_exception(found, SystemClock().now())
 
 
 def _chosen(store: Store, ids: tuple[str, ...], given: dict[str, str]) -> list[str]:

@@ -86,22 +86,48 @@ def audit() -> None:
     """The record of what was done."""
 
 
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
 @audit.command()
-def verify() -> None:
+@click.option("--head", "head_file", type=_FILE, help="A signed head that was exported earlier.")
+@click.option("--public-key", default="", help="64 hex characters that its signer is known by.")
+def verify(head_file: Path | None, public_key: str) -> None:
     """Check the whole event chain; one changed, removed or moved row is found.
 
+    With a signed head that was exported earlier, also whether this log is still the one it was
+    taken from: a chain that somebody made anew as a whole is found so.
     Exit 0: unchanged. 1: changed, with the first place.
+
+    \b
+    ledgerloop audit verify
+    ledgerloop audit verify --head head.json --public-key 3b6a…
     """
     with open_store(home_path()) as store:
         found = store.verify_audit()
-    for problem in found.problems:
+        problems = list(found.problems)
+        if head_file is not None:
+            problems += store.problems_with_head(_head_of(head_file), public_key=public_key)
+    for problem in problems:
         click.echo(problem, err=True)
-    verdict = "intact" if found.is_intact else f"CHANGED: {found.problems_total:,} problems"
+    count = found.problems_total + len(problems) - len(found.problems)
+    verdict = f"CHANGED: {count:,} problem{'' if count == 1 else 's'}" if count else "intact"
     click.echo(
         f"{verdict}: {found.events:,} events in {found.seals:,} sealed batches, "
         f"{found.commands:,} commands, head {found.head_hash[:16]}"
+        + (f"; the head of {head_file} is part of it" if head_file and not count else "")
     )
-    sys.exit(0 if found.is_intact else 1)
+    sys.exit(1 if count else 0)
+
+
+def _head_of(file: Path) -> dict[str, object]:
+    try:
+        head = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        head = None
+    if not isinstance(head, dict):
+        raise click.UsageError(f"--head: {file} is no exported head")
+    return head
 
 
 @audit.command()

@@ -101,7 +101,10 @@ def proposals(as_json: bool) -> None:
 @click.option("--customer", required=True, help="Hub customer, such as SAP-0140105686.")
 @_AS
 def assign(receipt: str, customer: str, user: str) -> None:
-    """Say who paid a receipt: its bank account and its payer's name are known from now on.
+    """Say who paid a receipt: it goes to that customer in the next loop.
+
+    Its bank account and its payer's name are known from now on. A receipt that waits among the
+    unidentified ones moves to the customer in the ERP.
 
     \b
     ledgerloop assign 5f0c2d9a7be14c0f8a11 --customer SAP-0140105686 --as anna
@@ -123,18 +126,23 @@ def assign(receipt: str, customer: str, user: str) -> None:
             code="no_customer",
             where=customer,
         )
-    said = {"payer_account": payer["payer_account_key"], "payer_name": payer["payer_name"]}
+    if payer["booked_customer_id"] not in (None, customer):
+        raise InputRefused(
+            f"receipt {receipt} stands on {payer['booked_customer_id']} in the ERP: have it moved "
+            f"to {customer} there; nothing was recorded",
+            code="already_booked",
+            where=receipt,
+        )
+    said = {
+        "receipt": receipt,
+        "payer_account": payer["payer_account_key"],
+        "payer_name": payer["payer_name"],
+    }
     made = [
         Link(payer["system_id"], native_id, customer, relation, f"receipt {receipt}")
         for relation, native_id in said.items()
         if native_id
     ]
-    if not made:
-        raise InputRefused(
-            f"receipt {receipt} has neither a payer's account nor a name to remember",
-            code="nothing_to_learn",
-            where=receipt,
-        )
     with open_store(home_path()) as store:
         store.record_links(made, by=user)
     for link in made:

@@ -49,7 +49,7 @@ def push(
     ledgerloop push --from my.duckdb --table v --to crm --object accounts --key Id --plan-only
     """
     from orchestration.pushing import run_push
-    from orchestration.show import show_plans
+    from orchestration.show import plan_tree, show_plans
     from reverse_etl.planning.push import Table
 
     report, plans = run_push(
@@ -65,7 +65,8 @@ def push(
         show_plans(plans)
     if json_file:
         json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(report.as_json(), indent=1), encoding="utf-8")
+        tree = report.as_json() | ({"differences": plan_tree(plans)} if plan_only else {})
+        json_file.write_text(json.dumps(tree, indent=1, default=str), encoding="utf-8")
     for line in report.lines():
         click.echo(line)
     if report.is_interrupted:

@@ -49,7 +49,7 @@ def sync(
     ledgerloop sync --only sap_emea --json report.json
     """
     from orchestration.loop import Loop
-    from orchestration.show import show_plans, show_run
+    from orchestration.show import plan_tree, show_plans, show_run
 
     config = load_config()
     unknown = sorted(set(only) - set(config.systems))
@@ -74,8 +74,9 @@ def sync(
             raise
         if plan_only:
             show_plans(loop.plans.values())
+        differences = {"differences": plan_tree(loop.plans.values())} if plan_only else {}
     if json_file:
-        _write_json(json_file, report.as_json())
+        _write_json(json_file, report.as_json() | differences)
     show_run(report)
     sys.exit(PARTIAL if report.status == "partial" else 0)
 

@@ -278,6 +278,8 @@ def day_of(value: Any, where: str) -> date | None:
 
 
 def _amount(value: Any, where: str) -> Decimal:
+    if isinstance(value, Decimal) and value.is_finite():
+        return value
     if isinstance(value, float):
         raise InputRefused(
             f"{where}: the amount is a binary float; read the column as text or decimal",

@@ -15,6 +15,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from reverse_etl.decisions.cash_frames import read_items
+from reverse_etl.decisions.cash_habits import working_days
 from reverse_etl.decisions.matching import Item
 from reverse_etl.decisions.references import digits_in
 from reverse_etl.planning.policy import CashPolicy
@@ -38,8 +39,10 @@ class Payables:
         self._from = np.array([_ordinal(items[p].open_from, _ALWAYS) for p in ordered])
         self._until = np.array([_ordinal(items[p].open_until, _NEVER) for p in ordered])
         self._due = np.array([_ordinal(items[p].due_date, _NEVER) for p in ordered])
+        self._document = np.array([_ordinal(items[p].document_date, _ALWAYS) for p in ordered])
         self._currency = np.array([ledger.currency(items[p].currency_code) for p in ordered])
         self._ledger = ledger
+        self._near: dict[str, list[int]] = {}
 
     @cached_property
     def _references(self) -> tuple[list[str], list[int]]:
@@ -50,6 +53,12 @@ class Payables:
 
     def near(self, key: str) -> list[int]:
         """Positions of the items with a reference one edit or transposition away from a key."""
+        found = self._near.get(key)
+        if found is None:
+            found = self._near[key] = self._looked_near(key)
+        return found
+
+    def _looked_near(self, key: str) -> list[int]:
         keys, places = self._references
         hits = process.extract(key, keys, scorer=OSA.distance, score_cutoff=1, limit=None)
         return sorted({places[index] for _key, _distance, index in hits})
@@ -77,6 +86,16 @@ class Payables:
         units: Numbers = self._ledger.units[self.places[is_closed & is_near]]
         return units
 
+    def unpaid(self) -> list[Item]:
+        """Items of which nothing says that they were ever closed."""
+        items = self._ledger.items
+        return [items[p] for p in self.places.tolist() if items[p].open_until is None]
+
+    def invoiced_after(self, day: date) -> Numbers:
+        """Amounts of what was invoiced after a day."""
+        units: Numbers = self.units[self._document > day.toordinal()]
+        return units
+
 
 class Ledger:
     """Every open item of a batch."""
@@ -85,6 +104,7 @@ class Ledger:
         # In one order, whatever the order of the input: nothing may depend on that.
         self.items: list[Item] = sorted(read_items(frame), key=_order)
         self.units = np.array([item.units for item in self.items], dtype=np.int64)
+        self.due_days = working_days([item.due_date for item in self.items])
         self.taken = np.zeros(len(self.items), dtype=bool)
         self.taken_by: dict[int, str] = {}
         self._policy = policy

@@ -163,7 +163,9 @@ class _Desk:
             is_memo = status in ("valid", "partly_valid")
             amount = accepted if status in _ACCEPTED else line["amount"]
             self.authority.count("credit_memo" if is_memo else "write_off", line, amount)
-            over = "posted" if is_memo else "written_off"
+            over = "written_off"
+            if is_memo:
+                over = "posted" if item is None or item.amount_open > 0 else "closed"
             yield self._row(line, over, "none", amount, "the target confirmed it", approved=True)
             return
         if item is None:

@@ -12,9 +12,11 @@ import polars as pl
 
 from reverse_etl.planning.policy_credit import DeductionsPolicy
 
-__all__ = ["OTHER", "CodeMap"]
+__all__ = ["OTHER", "UNEARNED", "CodeMap"]
 
 OTHER = "OTHER"
+#: What the hub itself calls a discount that a payer took and was not granted.
+UNEARNED = "UNEARNED-DISC"
 
 
 def _folded(code: str) -> str:
@@ -41,7 +43,10 @@ class CodeMap:
                 customer means, unless people disagreed.
         """
         return cls(
-            {_folded(code): reason for code, reason in policy.codes.items()},
+            {
+                _folded(UNEARNED): UNEARNED,
+                **{_folded(code): reason for code, reason in policy.codes.items()},
+            },
             {
                 (customer_id, _folded(code)): reason
                 for customer_id, codes in policy.customer_codes.items()

@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from reverse_etl.decisions.deductions_codes import UNEARNED
 from reverse_etl.decisions.references import normalise
 
 __all__ = ["OpenItem", "ShortPay", "items_by_key", "short_pays"]
@@ -59,11 +60,15 @@ class _Claim:
     external_code: str
     text: str
     left: Decimal
+    is_discount: bool = False
 
 
 @dataclass(slots=True)
 class _Advice:
-    """The adjustments of one receipt's remittance: per quoted number, and of the whole payment."""
+    """What one receipt's remittance took off: per quoted number, and of the whole payment.
+
+    Discounts stand behind adjustments: they explain only what was decided to be a deduction.
+    """
 
     by_reference: dict[str, list[_Claim]] = field(default_factory=dict)
     of_payment: list[_Claim] = field(default_factory=list)
@@ -94,8 +99,8 @@ def short_pays(
     Args:
         applications: ``decisions.applications``. Only what was decided automatically counts: a
             proposal is nobody's word yet.
-        remittance_lines: receipt_id, position, reference, adjustment_amount (positive: kept back),
-            adjustment_code, adjustment_text.
+        remittance_lines: receipt_id, position, reference, adjustment_amount (positive: kept
+            back), adjustment_code, adjustment_text, and where known discount_amount.
         items: what they may stand on.
     """
     decided = applications.filter((pl.col("decision") == "auto") & (pl.col("rank") == 1))
@@ -139,6 +144,15 @@ def _advice_of(lines: pl.DataFrame) -> dict[str, _Advice]:
             advice.by_reference.setdefault(reference, []).append(claim)
         else:
             advice.of_payment.append(claim)
+    if "discount_amount" not in lines.columns:
+        return found
+    taken = lines.filter(pl.col("discount_amount") > 0).sort("receipt_id", "position")
+    for row in taken.iter_rows(named=True):
+        reference = normalise(row["reference"] or "")
+        if reference:
+            advice = found.setdefault(row["receipt_id"], _Advice())
+            claim = _Claim(UNEARNED, "discount taken", row["discount_amount"], is_discount=True)
+            advice.by_reference.setdefault(reference, []).append(claim)
     return found
 
 
@@ -211,7 +225,7 @@ def _stated_only(
         if len(named) != 1 or named[0].item_key in done:
             continue
         for claim in claims:
-            if claim.left > 0:
+            if claim.left > 0 and not claim.is_discount:
                 yield replace(
                     _base(row, named[0]),
                     amount=claim.left,

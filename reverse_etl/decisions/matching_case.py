@@ -5,10 +5,11 @@ may be meant, or it needs a repair that the amount must prove), *dead* (the item
 more or not yet), *foreign* (another customer's), *lost* (nothing fits). Nothing is chosen here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from reverse_etl.decisions.cash_habits import Habit, Habits, working_day
 from reverse_etl.decisions.cash_ledger import Ledger, Numbers
 from reverse_etl.decisions.cash_text import Reading, Token
 from reverse_etl.decisions.matching import Item, Line, Match, Receipt, minor_unit
@@ -39,6 +40,7 @@ class Case:
     Attributes:
         pool: positions of all open items of the payer in the receipt's currency, oldest due first.
         named: positions that the text names without any doubt, with the reference that did.
+        habits: of every payer, as far as they are known.
         is_by_name: the payer is known by a confirmed name only.
         suggestions: what stages found and did not dare, for the proposals.
     """
@@ -49,6 +51,7 @@ class Case:
     ledger: Ledger
     policy: CashPolicy
     pool: Numbers
+    habits: Habits = field(default_factory=Habits)
     is_by_name: bool = False
     named: dict[int, Token] = field(default_factory=dict)
     choices: list[Choice] = field(default_factory=list)
@@ -71,6 +74,42 @@ class Case:
         for place, units in zip(self.pool.tolist(), self.units.tolist(), strict=True):
             found.setdefault(units, []).append(place)
         return found
+
+    @cached_property
+    def delays(self) -> Numbers:
+        """Working days from the due date of each item of the pool to the receipt."""
+        days: Numbers = working_day(self.receipt.received_date) - self.ledger.due_days[self.pool]
+        return days
+
+    @cached_property
+    def habit(self) -> Habit:
+        """How likely the payer is to pay each item of the pool now."""
+        return self.habits.of(self.customers, self.delays, self.receipt.received_date)
+
+    @property
+    def has_habit(self) -> bool:
+        """Whether the payer was seen often enough for its habit to say anything."""
+        known = self.habits.payments(self.customers, self.receipt.received_date)
+        return known >= self.policy.habit_payments_min
+
+    @cached_property
+    def _position(self) -> dict[int, int]:
+        return {place: position for position, place in enumerate(self.pool.tolist())}
+
+    @cached_property
+    def _position_of_item(self) -> dict[str, int]:
+        items = self.ledger.items
+        return {items[place].item_id: n for n, place in enumerate(self.pool.tolist())}
+
+    def positions_of(self, items: Iterable[Item]) -> list[int]:
+        """Where items stand in the pool, in its order; those that are not in it are left out."""
+        at = self._position_of_item
+        return sorted(at[item.item_id] for item in items if item.item_id in at)
+
+    def positions(self, places: Iterable[int]) -> list[int]:
+        """Where items stand in the pool, in its order; those that are not in it are left out."""
+        at = self._position
+        return sorted(at[place] for place in places if place in at)
 
     @cached_property
     def minor(self) -> int:
@@ -129,11 +168,12 @@ def make_case(
     reading: Reading,
     ledger: Ledger,
     policy: CashPolicy,
+    habits: Habits | None = None,
 ) -> Case:
     """Sort a receipt's references by what they mean for this payer."""
     payables = ledger.payables(customers)
     pool = payables.open_on(receipt.received_date, receipt.currency_code)
-    case = Case(receipt, customers, reading, ledger, policy, pool)
+    case = Case(receipt, customers, reading, ledger, policy, pool, habits or Habits())
     is_open = frozenset(pool.tolist())
     for token in reading.tokens:
         _sort_exact(case, token, is_open)

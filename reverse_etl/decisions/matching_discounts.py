@@ -27,7 +27,8 @@ def with_discount(case: Case, readings: Sequence[Reached]) -> Match | Stop | Non
     if late:
         return Stop("late_discount", "the difference is a usual discount, but it was not earned")
     chance = len(readings) * 3 * len(case.policy.discount_percents) / case.room
-    if not hits or chance > case.policy.coincidence_max_referenced:
+    # In a text that is cut off items are missing: what is named is more than was discounted.
+    if not hits or chance > case.policy.coincidence_max_referenced or case.reading.is_truncated:
         return None
     ((places, match),) = hits.items()
     difference = match.lines[-1].units

@@ -33,16 +33,17 @@ def by_lines(case: Case, lines: Sequence[RemittanceLine]) -> Match | Stop | None
             continue
         rows.append(Line(item, "apply", item.units))
         if line.discount:
-            rows.append(Line(item, "discount", -abs(line.discount)))
+            is_granted = _is_granted(case, item, abs(line.discount))
+            rows.append(Line(item, "discount" if is_granted else "deduction", -abs(line.discount)))
+            if not is_granted:
+                told.append(f"{item.item_id} a discount that was not earned")
         if taken_off:
             rows.append(Line(item, "deduction", -taken_off))
             told.append(f"{item.item_id} {line.code} {line.text}".strip())
-    return _judged(case, tuple(rows), told, is_partial=is_partial)
+    return _judged(tuple(rows), told, is_partial=is_partial)
 
 
-def _judged(
-    case: Case, rows: tuple[Line, ...], told: Sequence[str], *, is_partial: bool
-) -> Match | Stop:
+def _judged(rows: tuple[Line, ...], told: Sequence[str], *, is_partial: bool) -> Match | Stop:
     reason = "every line of the remittance names one open item and what was paid for it"
     if told:
         reason += f"; taken off: {', '.join(told[:3])}"
@@ -51,14 +52,20 @@ def _judged(
     if is_partial:
         again = Match("partial_payment", rows, 0.8, "the lines pay a part of what is open")
         return Stop("partial_payment", "a line pays a part of its item only", suggestions=(again,))
-    late = [r.item for r in rows if r.kind == "discount" and r.item and not is_earned(case, r.item)]
-    if late:
-        return Stop(
-            "late_discount",
-            f"the discount on {late[0].item_id} was taken too late",
-            suggestions=(match,),
-        )
     return match
+
+
+def _is_granted(case: Case, item: Item, discount: int) -> bool:
+    """Whether a discount that a line states is one that the terms grant, to the cent and in time.
+
+    Any other is kept back like a deduction: what the payer says of it is all there is.
+    """
+    own = item.discount_percent
+    percents = case.policy.discount_percents if own is None else [own]
+    is_usual = any(
+        abs(int(item.units * percent / 100) - discount) <= case.minor for percent in percents
+    )
+    return is_usual and is_earned(case, item)
 
 
 def _item_of(case: Case, key: str) -> Item | None:

@@ -12,14 +12,55 @@ from ingestion.common.money import canonical_text
 from reverse_etl.decisions.matching import Line, Match, Stop, amount_of, applied
 from reverse_etl.decisions.matching_case import Case
 from reverse_etl.decisions.matching_discounts import is_like_discount
+from reverse_etl.decisions.matching_habits import likely_sets, weighed
 from reverse_etl.decisions.matching_references import Reached
 from reverse_etl.decisions.matching_sums import explanations, has_twin_outside
 
 __all__ = ["netted", "other_items", "over_paid", "short_paid"]
 
+#: Percent by which a payment may be short without a word: more is no part of the same payment.
+_SHORT_PERCENT = 25
+#: More readings of the references than this are not worth a search by habit.
+_HABIT_READINGS_MAX = 4
+
 
 def other_items(case: Case, readings: Sequence[Reached]) -> Match | Stop | None:
-    """References and a unique set of other open items that makes up the rest (stage 5)."""
+    """References and the only set of other open items that makes up the rest (stage 5)."""
+    answer = _only_rest(case, readings)
+    if isinstance(answer, Match):
+        return answer
+    return _habitual_rest(case, readings) or answer
+
+
+def _habitual_rest(case: Case, readings: Sequence[Reached]) -> Match | None:
+    """References and the only set of other items, where the payer's habit makes it certain.
+
+    A habit does not choose between several: what is paid beside a named item is often just the one
+    that is unusual, or the payer would not have paid two.
+    """
+    if len(readings) > _HABIT_READINGS_MAX or not case.has_habit:
+        return None
+    sets: dict[frozenset[int], str] = {}
+    for one in readings:
+        if one.total < case.receipt.units:
+            sets |= likely_sets(case, one.places)
+    best = weighed(case, sets, frozenset.intersection(*(one.places for one in readings)))
+    if (
+        best is None
+        or len(sets) > 1
+        or not best.is_sure(case)
+        or is_like_discount(case, best.places)
+    ):
+        return None
+    items = case.items(tuple(best.places))
+    return Match(
+        "habit_of_rest", applied(items), 0.95,
+        f"only one set of other items explains the rest, and it is paid now by the habit of "
+        f"{best.payments} payments; e^{best.proof:.0f} to 1 against an accident",
+    )  # fmt: skip
+
+
+def _only_rest(case: Case, readings: Sequence[Reached]) -> Match | Stop | None:
     found: dict[frozenset[int], tuple[Reached, float, str]] = {}
     twins = False
     for one in readings[: case.policy.readings_max]:
@@ -108,16 +149,23 @@ def over_paid(case: Case, readings: Sequence[Reached]) -> Match | None:
     surplus = case.receipt.units - one.total
     if not 0 < surplus * 100 <= one.total * case.policy.over_percent_max:
         return None
-    if len(case.pool) > len(one.places) or any(case.item(p).units < 0 for p in one.places):
-        # Something else is open, or the credit that is named was not taken.
+    if any(case.item(p).units < 0 for p in one.places) or _may_hide_in_surplus(case, one, surplus):
+        # The credit that is named was not taken, or another item was and is not named.
         return None
     items = case.items(tuple(one.places))
     lines = (*applied(items), Line(None, "on_account", surplus))
     return Match(
         "over_payment", lines, 0.96,
-        f"every reference is applied; {canonical_text(amount_of(surplus))} more was paid and "
-        "nothing else is open",
+        f"every reference is applied; {canonical_text(amount_of(surplus))} more was paid, which "
+        "no other open item explains",
     )  # fmt: skip
+
+
+def _may_hide_in_surplus(case: Case, one: Reached, surplus: int) -> bool:
+    """Whether the surplus may be another open item, paid short, or items less a credit."""
+    others = [case.item(p).units for p in case.pool.tolist() if p not in one.places]
+    reach = surplus * 100 + one.total * _SHORT_PERCENT
+    return any(units * (100 - _SHORT_PERCENT) < reach for units in others)
 
 
 def short_paid(case: Case, readings: Sequence[Reached]) -> Match | None:

@@ -5,18 +5,21 @@ Searched are single items, runs in due-date order, pairs and triples. The coinci
 expect. A run is one of n²/2, a subset one of 2ⁿ: that is why runs of many items still prove much.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 __all__ = [
     "Explained",
+    "changes",
     "coarseness",
     "explanations",
     "has_twin_outside",
     "run_chance",
     "runs_between",
+    "sets_of",
+    "subsets",
 ]
 
 _COARSE = (10**6, 10**5, 50_000, 10_000, 1_000, 500, 100, 50, 25, 10, 5)
@@ -62,29 +65,42 @@ def explanations(
             coincide too often to say anything.
         most: enough to know that a solution is not unique.
     """
-    count = len(units)
     # Amounts as near as a fifth of the target, in the steps in which amounts move.
     room = max(abs(target) * _NEAR * 2 / step, 1.0)
-    found: dict[tuple[int, ...], Explained] = {}
-
-    def keep(family: str, sets: Iterable[tuple[int, ...]], chance: float) -> None:
-        for positions in sets:
-            found.setdefault(positions, Explained(family, positions, chance))
-
-    singles = [(int(p),) for p in np.flatnonzero(units == target)[:most]]
-    keep("single", singles, _near(units, target) / room)
     sums = np.concatenate(([0], np.cumsum(units)))
-    keep("run", _runs(sums, target, most), _runs_near(sums, target) / room)
-    if 2 <= count <= triple_items_max:
+    chance = {"single": _near(units, target) / room, "run": _runs_near(sums, target) / room}
+    if 2 <= len(units) <= triple_items_max:
         positive = units[(units > 0) & (units < target)]
         first, second = np.triu_indices(len(positive), 1)
         pairs = positive[first] + positive[second]
         near = _near(pairs, target)
-        keep("pair", _pairs(units, target, most), near / room)
+        chance["pair"] = near / room
         # Each pair has as many thirds as there are items; about as many of them come as near.
         triples = _near(np.add.outer(pairs, positive).ravel(), target) / 3 if len(pairs) else 0
-        keep("triple", _triples(units, target, most), (near + triples) / room)
-    return list(found.values())
+        chance["triple"] = (near + triples) / room
+    small = {"pair_items_max": triple_items_max, "triple_items_max": triple_items_max}
+    return [
+        Explained(family, positions, chance[family])
+        for positions, family in sets_of(units, target, most=most, **small).items()
+    ]
+
+
+def sets_of(
+    units: np.ndarray, target: int, *, pair_items_max: int, triple_items_max: int, most: int
+) -> dict[tuple[int, ...], str]:
+    """Singles, runs, and among so many items pairs and triples with a sum; and their family."""
+    found: dict[tuple[int, ...], str] = {}
+    for position in np.flatnonzero(units == target)[:most].tolist():
+        found[(position,)] = "single"
+    for run in _runs(np.concatenate(([0], np.cumsum(units))), target, most):
+        found.setdefault(run, "run")
+    if 2 <= len(units) <= pair_items_max:
+        for pair in _pairs(units, target, most):
+            found.setdefault(pair, "pair")
+    if 2 <= len(units) <= triple_items_max:
+        for triple in _triples(units, target, most):
+            found.setdefault(triple, "triple")
+    return found
 
 
 def _near(sums: np.ndarray, target: int) -> float:
@@ -173,6 +189,23 @@ def _triples(units: np.ndarray, target: int, most: int) -> list[tuple[int, ...]]
                 if len(found) >= most:
                     return list(found)
     return list(found)
+
+
+def subsets(units: np.ndarray, target: int, most: int) -> list[tuple[int, ...]]:
+    """Every part of a few items (at most 20 or so) that sums to the target."""
+    sums = np.zeros(1, dtype=np.int64)
+    for amount in units.tolist():
+        sums = np.concatenate((sums, sums + amount))
+    hits = np.flatnonzero(sums == target)[:most].tolist()
+    return [tuple(i for i in range(len(units)) if hit >> i & 1) for hit in hits if hit]
+
+
+def changes(units: np.ndarray, target: int, most: int) -> list[tuple[int, ...]]:
+    """None, one, two or three of some signed amounts that sum to the target."""
+    if target == 0:
+        return [()]
+    found = [(int(p),) for p in np.flatnonzero(units == target)[:most]]
+    return [*found, *_pairs(units, target, most), *_triples(units, target, most)][:most]
 
 
 def has_twin_outside(units: np.ndarray, chosen: Sequence[int]) -> bool:

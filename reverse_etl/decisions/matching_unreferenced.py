@@ -12,6 +12,7 @@ from ingestion.common.money import canonical_text
 from reverse_etl.decisions.matching import Line, Match, Stop, applied
 from reverse_etl.decisions.matching_case import Case
 from reverse_etl.decisions.matching_discounts import is_earned, is_like_discount
+from reverse_etl.decisions.matching_habits import likely_sets, weighed
 from reverse_etl.decisions.matching_sums import (
     explanations,
     has_twin_outside,
@@ -24,6 +25,10 @@ __all__ = ["amount_alone", "discounted_run"]
 #: As many older items may be disputed, or waiting for something, beside twice a run's own length.
 _OLDER_MIN = 5
 
+#: How much less likely (natural logarithm) than a payment in full: one less a discount; one in
+#: advance that does not say so; one for the second time that the guard does not see.
+_DISCOUNT_LESS, _ADVANCE_LESS, _AGAIN_LESS = -3.5, -8.5, -11.0
+
 _FAMILY_STAGE = {
     "single": "exact_amount",
     "run": "due_date_run",
@@ -33,6 +38,45 @@ _FAMILY_STAGE = {
 
 
 def amount_alone(case: Case) -> Match | Stop | None:
+    """One set only has the amount, by its chance or by the payer's habit."""
+    answer = _only_set(case)
+    if isinstance(answer, Match):
+        return answer
+    return _by_habit(case) or answer
+
+
+def _by_habit(case: Case) -> Match | None:
+    """The only set with the amount, where the payer's habit makes it certain.
+
+    A habit does not choose between several: one payment in some ten thousand is unusual just where
+    a twin is usual.
+    """
+    if not case.has_habit:
+        return None
+    sets = likely_sets(case)
+    discounted = {
+        frozenset(case.pool[list(run)].tolist()): _DISCOUNT_LESS for run in _discounted_runs(case)
+    }
+    best = weighed(case, sets, others=discounted)
+    if best is not None:
+        nothing = _nothing_less(case, tuple(case.positions(best.places)))
+        best = weighed(case, sets, others=discounted, nothing=nothing)
+    if (
+        best is None
+        or len(sets) > 1
+        or not best.is_sure(case)
+        or is_like_discount(case, best.places)
+    ):
+        return None
+    items = case.items(tuple(best.places))
+    return Match(
+        "habit", applied(items), 0.96,
+        f"only these {len(items)} have the amount, and they are paid now by the habit of "
+        f"{best.payments} payments; e^{best.proof:.0f} to 1 against an accident",
+    )  # fmt: skip
+
+
+def _only_set(case: Case) -> Match | Stop | None:
     """One set only of the payer's open items has the amount."""
     units = case.units
     found = explanations(
@@ -109,6 +153,15 @@ def _has_closed_twin(case: Case, positions: tuple[int, ...]) -> bool:
     days = case.policy.twin_window_days
     closed = case.ledger.payables(case.customers).closed_near(case.receipt.received_date, days)
     return bool(np.isin(case.units[list(positions)], closed).all())
+
+
+def _nothing_less(case: Case, positions: tuple[int, ...]) -> float | None:
+    """How likely it is that nothing open is paid, but an item with the amount of a whole set."""
+    if not _has_closed_twin(case, positions):
+        return None
+    later = case.ledger.payables(case.customers).invoiced_after(case.receipt.received_date)
+    is_later = bool(np.isin(case.units[list(positions)], later).all())
+    return _ADVANCE_LESS if is_later else _AGAIN_LESS
 
 
 def _bound(case: Case, family: str) -> float:

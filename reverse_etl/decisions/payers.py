@@ -185,7 +185,7 @@ def identify_payer(
     """
     known = receipt.known_customer_id
     if known:
-        return Payer(frozenset({known}), "known", 1.0, "the ERP already shows this customer")
+        return Payer(frozenset({known}), "known", 1.0, "the ERP or a person says so")
     day = receipt.received_date
     for account in (receipt.virtual_account, receipt.payer_account):
         accounts = directory.by_account(account, day)

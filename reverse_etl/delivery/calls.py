@@ -204,7 +204,7 @@ class Caller:
         report.rejected += 1
         report.exceptions_opened += 1
         report.of(one.command.system_id, one.command.object_name).rejected += 1
-        _LOG.warning("rejected: %s", outcome.code, extra=_about(one))
+        _LOG.info("rejected: %s", outcome.code, extra=_about(one))
 
     def _retry(self, target: Target, one: Claimed, outcome: Retry, unit: Unit) -> None:
         """Due again later; after too many faults of its own the command dies."""
@@ -235,7 +235,7 @@ class Caller:
         self._engine.store.outcomes.unknown(
             unit, [one], code=outcome.code, message=outcome.message, look_up_at=_instant(at)
         )
-        _LOG.warning("outcome unknown: %s", outcome.code, extra=_about(one))
+        _LOG.info("outcome unknown: %s", outcome.code, extra=_about(one))
         self.plan_look_up(unit, target, one, at, at)
 
     def plan_look_up(
@@ -272,7 +272,7 @@ class Caller:
         report.dead += 1
         report.exceptions_opened += 1
         report.of(one.command.system_id, one.command.object_name).dead += 1
-        _LOG.error("given up: %s", code, extra=_about(one))
+        _LOG.warning("%s: given up: %s", one.command.business_key, code, extra=_about(one))
 
     def _open(self, unit: Unit, one: Claimed, code: str, message: str) -> None:
         outcomes = self._engine.store.outcomes

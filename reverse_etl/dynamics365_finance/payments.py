@@ -69,7 +69,7 @@ def line_of(sending: Sending, target: TargetObject, options: D365Options) -> dic
     payload = sending.command.payload
     native = target.to_native(payload)
     currency_code = needed(payload, "currency_code")
-    account = options.unidentified_gl_account
+    account, offset = options.unidentified_gl_account, needed(payload, "bank_account")
     if native["AccountType"] == "Cust":
         account = needed(payload, "customer")
     elif native["AccountType"] != "Ledger":
@@ -89,8 +89,9 @@ def line_of(sending: Sending, target: TargetObject, options: D365Options) -> dic
         "TransactionText": str(payload.get("item_text") or ""),
         "PaymentReference": sending.external_key,
         "PaymentId": str(payload.get("bank_reference") or ""),
-        "OffsetAccountType": "Bank",
-        "OffsetAccountDisplayValue": display_value(needed(payload, "bank_account")),
+        # What moves a receipt to its customer comes from the ledger account where it waited.
+        "OffsetAccountType": "Ledger" if offset == options.unidentified_gl_account else "Bank",
+        "OffsetAccountDisplayValue": display_value(offset),
         "SettleVoucher": "None",
     }
 

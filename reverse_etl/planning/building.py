@@ -99,6 +99,8 @@ class KeyPlan:
     """False where the target differs and no command, approval or exception says why."""
     touches_prior: bool = False
     """True where an earlier command on the key had to be looked at."""
+    about: Mapping[str, str] | None = None
+    """Where there is a problem: by what people know the key (customer, invoice, money, region)."""
 
 
 class Builder:
@@ -111,8 +113,10 @@ class Builder:
         *,
         planned_at: datetime,
         group_currency: str,
+        proposed_by: str = "ledgerloop",
     ) -> None:
         self._target = target
+        self._proposed_by = proposed_by
         self._approver = approver
         self._planned_at = planned_at
         self._group_currency = group_currency
@@ -133,6 +137,14 @@ class Builder:
             one, is_touched = self._posting(row), bool(row.prior.command_id)
         else:
             one, is_touched = self._state(row), row.prior.is_unfinished
+        if one.problem_field:
+            about = {
+                **_subject(row),
+                "correlation_id": self._correlation_id(row),
+                "amount": self._amount_text(row),
+                "currency_code": row.text("currency_code"),
+            }
+            one = replace(one, about=about)
         return replace(one, touches_prior=True) if is_touched else one
 
     # -- state -----------------------------------------------------------------------------------
@@ -275,7 +287,7 @@ class Builder:
         self, row: DiffRow, payload: dict[str, Value], revision: int, verdict: Verdict
     ) -> Command:
         target = self._target
-        correlation_id = row.text("correlation_id") or f"{target.name}-{row.key}"
+        correlation_id = self._correlation_id(row)
         for governed in self._riding:
             if not governed.goes_to(row.system_id):
                 continue
@@ -286,14 +298,7 @@ class Builder:
                     payload[governed.name] = correlation_id
                 case FilledFrom.VIEW:
                     payload[governed.name] = self._value(row, governed)
-        subject = {
-            "customer_id": row.text("customer_id"),
-            "customer_name": row.text("customer_name"),
-            "company_code": row.text("company_code"),
-            "region": row.text("region"),
-            "invoice": row.text("document"),
-            "why": verdict.reason,
-        }
+        subject = {**_subject(row), "company_code": row.text("company_code"), "why": verdict.reason}
         operation = self._operation(row)
         return Command(
             command_id=command_id_of(row.system_id, target.name, row.key, operation, revision),
@@ -313,10 +318,14 @@ class Builder:
             after=row.after,
             priority=target.priority,
             approval_rule=verdict.rule,
+            proposed_by=self._proposed_by,
             amount_text=self._amount_text(row),
             currency_code=row.text("currency_code"),
             subject={name: text for name, text in subject.items() if text},
         )
+
+    def _correlation_id(self, row: DiffRow) -> str:
+        return row.text("correlation_id") or f"{self._target.name}-{row.key}"
 
     def _operation(self, row: DiffRow) -> str:
         """The verb: another one for a new key, unless an earlier command may have made it."""
@@ -349,3 +358,13 @@ class Builder:
         return KeyPlan(
             row.system_id, row.key, action, rule, command, supersede, corrected, fields=fields
         )
+
+
+def _subject(row: DiffRow) -> dict[str, str]:
+    """By what people know a key, as exceptions name it."""
+    return {
+        "customer_id": row.text("customer_id"),
+        "customer_name": row.text("customer_name"),
+        "region": row.text("region"),
+        "invoice": row.text("document"),
+    }

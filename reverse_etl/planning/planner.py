@@ -61,6 +61,7 @@ def plan(
     initial: bool = False,
     modes: Modes | None = None,
     sources: Sequence[SourceHealth] = (),
+    actor: str = "ledgerloop",
 ) -> Plan:
     """Plan some objects of every connected target.
 
@@ -78,6 +79,7 @@ def plan(
         initial: the first load of guarded objects is allowed.
         modes: the mode of every system; the policy's flow modes make them stricter, never looser.
         sources: how the reading of the systems went, where the caller knows.
+        actor: who wants this: the hub, or a person who then may not approve it.
 
     Raises:
         ConfigError: an unknown object, a missing view or a missing column (named).
@@ -86,7 +88,7 @@ def plan(
     made = Plan(run_id, plan_only)
     targets = [governance.object(*name.split(".", 1)) for name in objects]
     run = _Run(connection, store, config, policy, now, plan_only, initial, sources,
-               flow_modes(modes or Modes(), config, policy))  # fmt: skip
+               flow_modes(modes or Modes(), config, policy), actor)  # fmt: skip
     for target in sorted(targets, key=lambda one: (one.priority, one.name)):
         system_ids = [
             system.system_id
@@ -114,6 +116,7 @@ class _Run:
     initial: bool
     sources: Sequence[SourceHealth]
     modes: Modes
+    actor: str
     planned: dict[str, list[tuple[str, str, str, str]]] = field(default_factory=dict)
     """Per object: (system, key, customer id, command id) planned in this step."""
 
@@ -152,7 +155,7 @@ def _without_command(one: KeyPlan) -> KeyPlan:
     """The same, without what only the operations database needs: 50,000 stay small."""
     return KeyPlan(
         one.system_id, one.key, one.action, one.rule, problem_field=one.problem_field,
-        fields=one.fields, is_explained=one.is_explained,
+        fields=one.fields, is_explained=one.is_explained, about=one.about,
     )  # fmt: skip
 
 
@@ -214,6 +217,7 @@ def _key_plans(
         Approver(run.policy, approved, _cumulative(run.store)),
         planned_at=run.now,
         group_currency=run.config.hub.group_currency,
+        proposed_by=run.actor,
     )
     awaited = Awaited.of(run.connection, target, run.planned)
     for row in read_rows(run.connection, run.store, target, system_ids, companies, awaited):
@@ -268,6 +272,7 @@ def _record(
         corrected=[one.corrected for one in early if one.corrected is not None],
         adopted=adopted,
         modes=run.modes,
+        actor=run.actor,
     )
     _take_over(run, result, made)
     return done
@@ -338,20 +343,29 @@ def _keep_exceptions(
         for guard in made.guards
         if not guard.is_passed
     ]
-    new += [
-        NewException(
-            exception_class=BUSINESS,
-            code="invalid_value",
-            message=one.rule,
-            field=one.problem_field,
-            system_id=one.system_id,
-            object_name=target.name,
-            object_key=one.key,
-        )
-        for one in done
-        if one.problem_field
-    ]
+    new += [_invalid_value(target, one) for one in done if one.problem_field]
     close_passed_guards(run.store, target.name, system_ids, new)
     if new:
         run.store.open_exceptions(new)
         made.exceptions += len(new)
+
+
+def _invalid_value(target: TargetObject, one: KeyPlan) -> NewException:
+    """A value that may not be sent, with what people need to recognise the key."""
+    about = one.about or {}
+    return NewException(
+        exception_class=BUSINESS,
+        code="invalid_value",
+        message=one.rule,
+        field=one.problem_field,
+        system_id=one.system_id,
+        object_name=target.name,
+        object_key=one.key,
+        correlation_id=about.get("correlation_id", ""),
+        region=about.get("region", ""),
+        customer_id=about.get("customer_id", ""),
+        customer_name=about.get("customer_name", ""),
+        invoice=about.get("invoice", ""),
+        amount_text=about.get("amount", ""),
+        currency_code=about.get("currency_code", ""),
+    )

@@ -35,6 +35,7 @@ __all__ = [
     "Mode",
     "ObjectGuards",
     "Policy",
+    "PostingPolicy",
     "approval_of",
     "default_path",
     "flow_modes",
@@ -57,6 +58,12 @@ class CreditPolicy(Section):
     scorecard: ScorecardPolicy = ScorecardPolicy()
     group_limits: tuple[GroupLimit, ...] = ()
     temporary_limits: tuple[TemporaryLimit, ...] = ()
+
+
+class PostingPolicy(Section):
+    """What becomes of money whose value date lies in a period that its company has closed."""
+
+    closed_period: Literal["first_open_day", "park"] = "first_open_day"
 
 
 class ApprovalBands(Section):
@@ -102,6 +109,7 @@ class Policy(Section):
     """The whole policy."""
 
     cash: CashPolicy = CashPolicy()
+    posting: PostingPolicy = PostingPolicy()
     credit: CreditPolicy = CreditPolicy()
     deductions: DeductionsPolicy = DeductionsPolicy()
     late: dict[str, Any] = Field(default_factory=dict)

@@ -27,14 +27,24 @@ GUARD_PREFIX = "guard_"
 
 #: Who closes an exception whose cause is gone.
 _HUB = "ledgerloop"
+#: With the customer and invoice that people know it by, where there are any.
 _PROBLEMS = """
     select problems.system_id, problems.code, problems.object_name, problems.object_key,
-           problems.message, problems.amount, coalesce(problems.currency_code, '')
+           problems.message, problems.amount, coalesce(problems.currency_code, ''),
+           coalesce(items.customer_id, customers.customer_id, ''), coalesce(customers.name, ''),
+           coalesce(customers.country, ''), coalesce(items.invoice_number, '')
     from marts.ops_data_problems as problems
+    left join marts.fct_open_items as items
+        on problems.object_name = 'open_items' and problems.object_key = items.item_key
+    left join marts.dim_customers as customers
+        on customers.customer_id = case
+            when problems.object_name in ('aging', 'hierarchy') then problems.object_key
+            else items.customer_id
+        end
     order by all
 """
 #: Objects of ``marts.ops_data_problems``; no target object has one of these names.
-_OBJECTS = frozenset({"aging", "files", "open_items", "receipts"})
+_OBJECTS = frozenset({"aging", "files", "hierarchy", "links", "open_items", "receipts"})
 
 _Identity = tuple[str, str, str, str]
 
@@ -58,11 +68,17 @@ def keep_problems(connection: duckdb.DuckDBPyConnection, store: Store) -> int:
             system_id=system_id,
             object_name=object_name,
             object_key=object_key,
+            correlation_id=f"rcpt-{object_key}" if object_name == "receipts" else "",
+            region=region,
+            customer_id=customer_id,
+            customer_name=customer_name,
+            invoice=invoice,
             amount_text="" if amount is None else canonical_text(amount),
             currency_code=currency_code,
         )
         for (
             system_id, code, object_name, object_key, message, amount, currency_code,
+            customer_id, customer_name, region, invoice,
         ) in connection.execute(_PROBLEMS).fetchall()
     ]  # fmt: skip
     return _keep(store, found, lambda one: one.object_name in _OBJECTS)

@@ -16,6 +16,7 @@ __all__ = [
     "has_customer",
     "link_proposals",
     "payer_of_receipt",
+    "receipt_row",
     "related_keys",
 ]
 
@@ -62,11 +63,27 @@ def link_proposals(home: Path) -> list[dict[str, Any]]:
 
 
 def payer_of_receipt(home: Path, receipt_id: str) -> dict[str, Any] | None:
-    """``system_id``, ``payer_account_key`` and ``payer_name`` of a receipt, None if unknown."""
+    """Who paid a receipt, as far as it is known, and whose account it stands on; None if unknown.
+
+    Columns: ``system_id``, ``payer_account_key``, ``payer_name``, ``booked_customer_id``.
+    """
     found = _rows(
         home,
-        "select system_id, payer_account_key, payer_name from marts.fct_receipts"
+        "select system_id, payer_account_key, payer_name, booked_customer_id"
+        " from marts.fct_receipts"
         " where receipt_id = ?",
+        [receipt_id],
+    )
+    return found[0] if found else None
+
+
+def receipt_row(home: Path, receipt_id: str) -> dict[str, Any] | None:
+    """A receipt of ``marts.fct_receipts`` with ``customer`` and ``customer_name``, or None."""
+    found = _rows(
+        home,
+        "select receipts.*, customers.customer, customers.name as customer_name"
+        " from marts.fct_receipts as receipts left join marts.dim_customers as customers"
+        " on receipts.booked_customer_id = customers.customer_id where receipts.receipt_id = ?",
         [receipt_id],
     )
     return found[0] if found else None

@@ -1,8 +1,9 @@
 """The tables that Python steps make in the warehouse: their Arrow schemas and empty creation.
 
-``ledger.*`` is a copy of the operations database, ``decisions.*`` what was decided, ``plan.*`` the
-differences. They exist empty before dbt runs, so that its views always build (DESIGN §4). The
-``config.*`` tables belong to ingestion. This module must not fill anything.
+``policy.*`` is what the policy says that the truth needs, ``ledger.*`` a copy of the operations
+database, ``decisions.*`` what was decided, ``plan.*`` the differences. They exist empty before dbt
+runs, so that its views always build (DESIGN §4). The ``config.*`` tables belong to ingestion. This
+module must not fill anything.
 """
 
 from collections.abc import Mapping
@@ -25,6 +26,14 @@ _TEXT = pa.string()
 
 #: Schema and table name to columns, in the order of the brief.
 TABLES: Mapping[str, pa.Schema] = {
+    "policy.posting": _table(closed_period=_TEXT),
+    "policy.group_limits": _table(
+        customer_id=_TEXT,
+        limit_amount=_MONEY,
+        currency_code=_TEXT,
+        valid_from=pa.date32(),
+        valid_until=pa.date32(),
+    ),
     "ledger.acknowledged": _table(
         system_id=_TEXT,
         object_name=_TEXT,

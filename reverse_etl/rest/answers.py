@@ -39,6 +39,8 @@ DEFAULT_STATUSES: Mapping[int, Action] = {
 }
 _ACTIONS = {"accept": Action.FOUND, **{one.value: one for one in Action}}
 _WRONG_ADDRESS = frozenset({404, 405})
+#: Nothing in the body of such an answer is asked for: it is not even read.
+_ACCEPTED = Accepted()
 
 
 class AnswerReader:
@@ -68,9 +70,11 @@ class AnswerReader:
     def _whole(
         self, answer: Answer, errors: Errors, native_id_at: Sequence[str] | None = None
     ) -> Outcome:
+        is_listed = answer.status in self._settings.statuses
+        if answer.is_ok and not (is_listed or errors.is_checked_when_ok or native_id_at):
+            return _ACCEPTED
         tree = _tree(answer)
         code = _text(found_at(tree, errors.code)) if errors.code else ""
-        is_listed = answer.status in self._settings.statuses
         if answer.is_ok and not is_listed and not (errors.is_checked_when_ok and code):
             native_id = _text(found_at(tree, native_id_at)) if native_id_at else ""
             return Accepted(native_id)

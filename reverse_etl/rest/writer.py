@@ -61,6 +61,7 @@ class RestWriter:
         self.system_id = system_id
         self._client = client
         self._objects = objects
+        self._writes = {name: one.writes for name, one in objects.items()}
         self._forms = {name: RowForm(one) for name, one in objects.items()}
         self._readers = {
             name: AnswerReader(one, self._forms[name]) for name, one in objects.items()
@@ -93,10 +94,10 @@ class RestWriter:
 
     def _settings(self, object_name: str, operation: str) -> tuple[RestObject, Write]:
         settings = self._objects.get(object_name)
-        write = settings.writes.get(operation) if settings else None
+        write = self._writes[object_name].get(operation) if settings else None
         if settings is None or write is None:
             known = ", ".join(
-                f"{name}/{verb}" for name, one in self._objects.items() for verb in one.writes
+                f"{name}/{verb}" for name, verbs in self._writes.items() for verb in verbs
             )
             raise ConfigError(
                 f"systems.{self.system_id} has no operation {object_name}/{operation}; "

@@ -56,7 +56,8 @@ class Clearing:
     """One clearing as its command means it.
 
     ``receipt`` has an empty ``item`` when the journal entry is a command of the same plan: then
-    only its document is known.
+    only its document is known. With ``account_type`` S the items are lines of one G/L account and
+    ``customer`` is that account.
     """
 
     company_code: str
@@ -68,6 +69,20 @@ class Clearing:
     line_payloads: tuple[Mapping[str, Value], ...]
     on_account: Decimal
     options: SapOptions
+    account_type: str = "D"
+
+    def holds(self, row: Mapping[str, Any], account: str) -> bool:
+        """Whether an item stands on an account of the kind that this clearing is about."""
+        return row["FinancialAccountType"] == self.account_type and account == self.account_of(row)
+
+    def account_of(self, row: Mapping[str, Any]) -> str:
+        """The customer of an item, or its G/L account."""
+        return str(row["Customer" if self.account_type == "D" else "GLAccount"])
+
+    @property
+    def words(self) -> str:
+        """What its account is, for messages."""
+        return "customer" if self.account_type == "D" else "account"
 
     @property
     def is_plain(self) -> bool:
@@ -96,14 +111,11 @@ class Clearing:
         if not receipt.item:
             document = (receipt.company_code, receipt.fiscal_year, receipt.document)
             found = [
-                key
-                for key in rows.of_document(*document)
-                if rows[key]["FinancialAccountType"] == "D"
-                and rows[key]["Customer"] == self.customer
+                key for key in rows.of_document(*document) if self.holds(rows[key], self.customer)
             ]
             if len(found) != 1:
                 raise InputRefused(
-                    f"document {'-'.join(document)} shows {len(found)} lines of customer "
+                    f"document {'-'.join(document)} shows {len(found)} lines of {self.words} "
                     f"{self.customer}: cannot tell which one is the receipt",
                     code="receipt_item",
                     where="receipt_document",
@@ -112,7 +124,9 @@ class Clearing:
         return (receipt, *(line.key for line in self.lines))
 
 
-def clearing_of(sending: Sending, target: TargetObject, options: SapOptions) -> Clearing:
+def clearing_of(
+    sending: Sending, target: TargetObject, options: SapOptions, account_type: str = "D"
+) -> Clearing:
     """Read a clearing command.
 
     Raises:
@@ -134,6 +148,7 @@ def clearing_of(sending: Sending, target: TargetObject, options: SapOptions) -> 
         line_payloads=tuple(one for one in raw_lines if isinstance(one, dict)),
         on_account=on_account,
         options=options,
+        account_type=account_type,
     )
 
 
@@ -183,6 +198,7 @@ def request_of(
             else options.clearing_document_type
         ),
         created_by=options.created_by,
+        account_type=clearing.account_type,
         distribution_amount=options.distribution_amount_element,
     )
 
@@ -201,9 +217,9 @@ def refusal_before_sending(
             if key == keys[0]:
                 return Retry("receipt_not_visible", f"{_words(key)} is not shown yet", 5.0)
             return _rejected("item_missing", f"{_words(key)} is not in the ledger")
-        if row["Customer"] != customer or row["FinancialAccountType"] != "D":
+        if not clearing.holds(row, customer):
             return _rejected(
-                "item_of_another", f"{_words(key)} is not an item of customer {customer}"
+                "item_of_another", f"{_words(key)} is not an item of {clearing.words} {customer}"
             )
         if row["TransactionCurrency"] != clearing.currency_code:
             return _rejected(
@@ -303,7 +319,7 @@ def _fields(
     payload = target.to_native(sending.command.payload)
     shown: dict[str, Any] = {
         "CompanyCode": receipt["CompanyCode"],
-        "APARAccount": receipt["Customer"],
+        "APARAccount": clearing.account_of(receipt),
         "CurrencyCode": receipt["TransactionCurrency"],
         "PostingDate": plain_date(receipt["ClearingDate"]),
         "FiscalYear": payload.get("FiscalYear") and keys[0].fiscal_year,

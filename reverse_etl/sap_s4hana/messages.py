@@ -99,7 +99,8 @@ class GlItem:
 class DebtorItem:
     """One line on a customer account. ``amount`` is signed: debit positive, credit negative.
 
-    ``due_base_date`` and ``net_payment_days`` (calendar days) set the net due date together.
+    ``due_base_date`` and ``net_payment_days`` (calendar days) set the net due date together;
+    ``discount_percent`` may be taken within ``discount_days`` of the base date.
     ``reference_1`` and ``_2`` hold 12 characters, ``reference_3`` 20.
     """
 
@@ -112,6 +113,8 @@ class DebtorItem:
     reference_3: str = ""
     due_base_date: date | None = None
     net_payment_days: int | None = None
+    discount_days: int | None = None
+    discount_percent: Decimal | None = None
     payment_reference: str = ""
     payment_block: str = ""
 
@@ -135,6 +138,7 @@ class JournalEntry:
 class ClearingItem:
     """One open item of a customer, by its document key (``item``: three digits).
 
+    In a request on G/L lines ``customer`` is the G/L account.
     Amounts carry the item's sign. ``partial`` is what a partial payment pays of it; ``differences``
     are reason codes with what is not paid for each, and ``discount`` is cash discount.
     """
@@ -164,6 +168,8 @@ class ClearingRequest:
     items: tuple[ClearingItem, ...]
     document_type: str = "AB"
     created_by: str = "LEDGERLOOP"
+    #: Whose items: customers' (D), or lines of one G/L account (S), which are closed as a whole.
+    account_type: str = "D"
     #: How the amount inside ``PaymentDifferenceDistribution`` is called; not verified.
     distribution_amount: str = "DifferenceAmountInDspCrcy"
 
@@ -342,6 +348,9 @@ def _debtor_item(parent: etree._Element, number: int, item: DebtorItem, currency
     if item.due_base_date is not None:
         terms = etree.SubElement(parent, "CashDiscountTerms")
         _put(terms, "DueCalculationBaseDate", item.due_base_date.isoformat())
+        if item.discount_percent is not None:
+            _put(terms, "CashDiscount1Days", str(item.discount_days or 0))
+            _put(terms, "CashDiscount1Percent", canonical_text(item.discount_percent))
         _put(terms, "NetPaymentDays", str(item.net_payment_days or 0))
     if item.payment_reference or item.payment_block:
         details = etree.SubElement(parent, "PaymentDetails")
@@ -358,11 +367,15 @@ def _clearing(parent: etree._Element, request: ClearingRequest) -> None:
     _put(parent, "DocumentHeaderText", request.external_key, 25)
     _put(parent, "CreatedByUser", request.created_by, 12)
     for number, item in enumerate(request.items, start=1):
-        line = etree.SubElement(parent, "APARItems")
+        is_gl = request.account_type == "S"
+        line = etree.SubElement(parent, "GLItems" if is_gl else "APARItems")
         _put(line, "ReferenceDocumentItem", str(number))
         _put(line, "CompanyCode", request.company_code, 4)
-        _put(line, "AccountType", "D")
-        _put(line, "APARAccount", item.customer, 10)
+        if is_gl:
+            _put(line, "GLAccount", item.customer, 10)
+        else:
+            _put(line, "AccountType", "D")
+            _put(line, "APARAccount", item.customer, 10)
         _put(line, "FiscalYear", item.fiscal_year, 4)
         _put(line, "AccountingDocument", item.document, 10)
         _put(line, "AccountingDocumentItem", item.item, 3)

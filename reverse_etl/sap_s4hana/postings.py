@@ -212,7 +212,9 @@ class Clearings:
         governance: Governance,
         options: SapOptions,
         object_name: str = "clearings",
+        account_type: str = "D",
     ) -> None:
+        self._account_type = account_type
         self._client = client
         self._target: TargetObject = governance.object(KIND, object_name)
         self._options = options
@@ -270,7 +272,7 @@ class Clearings:
         for sending in batch:
             try:
                 meant[sending.command.command_id] = clearing_of(
-                    sending, self._target, self._options
+                    sending, self._target, self._options, self._account_type
                 )
             except InputRefused as refused:
                 outcomes[sending.command.command_id] = rejected_input(refused)

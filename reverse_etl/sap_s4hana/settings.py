@@ -278,7 +278,9 @@ def limits_of(options: SapOptions) -> Mapping[tuple[str, str], Limits]:
             ("credit_memos", "post"): _entry_limits(options, _NOTHING),
             ("returned_payments", "post"): _entry_limits(options, _NOTHING),
             ("refunds", "post"): _entry_limits(options, _NOTHING),
+            ("unidentified_clearings", "clear"): _clearing_limits(options),
             ("credit_memo_clearings", "clear"): _clearing_limits(options),
+            ("refund_clearings", "clear"): _clearing_limits(options),
             **{(name, "upsert"): _state_limits(options) for name in _MASTER},
             **{(name, "create"): _document_limits(options) for name in _DOCUMENTS},
             ("item_blocks", "update"): Limits(

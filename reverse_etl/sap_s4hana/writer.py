@@ -31,6 +31,8 @@ class SapWriter(VerbWriter):
         verbs: dict[tuple[str, str], Verb] = {
             ("journal_entries", "post"): Entries(*common, "journal_entries", ReceiptForm()),
             ("clearings", "clear"): Clearings(*common),
+            ("unidentified_clearings", "clear"): Clearings(*common, "unidentified_clearings", "S"),
+            ("refund_clearings", "clear"): Clearings(*common, "refund_clearings"),
             ("credit_memos", "post"): Entries(*common, "credit_memos", MEMOS),
             ("credit_memo_clearings", "clear"): Clearings(*common, "credit_memo_clearings"),
             ("returned_payments", "post"): Entries(*common, "returned_payments", RETURNS),

@@ -4,6 +4,7 @@ A kind is a folder ``sandbox/<kind>/`` that offers::
 
     class Settings: ...                                  # frozen dataclass, every field defaulted
     def create_app(system_id, *, clock, faults, settings, state=None) -> SandboxApp
+    def settings_for(companies, rates) -> Settings       # an ERP with other companies than its own
 
 ``SandboxApp`` below is all that the server asks of it. No kind is listed anywhere.
 """

@@ -323,8 +323,10 @@ class Ledger:
         _check_decimals(amount, minor_digits(header.currency_code) or 0, header.currency_code)
         if amount == line.amount_open:
             return amount, line.amount_company_open
+        # An amount may come without its zeros ("9844.3"): the currency says how far it is rounded.
+        digits = minor_digits(self.companies[header.company_code].currency_code) or 0
         share = (line.amount_company_open * amount / line.amount_open).quantize(
-            line.amount_company_open, ROUND_HALF_EVEN
+            Decimal(1).scaleb(-digits), ROUND_HALF_EVEN
         )
         return amount, share
 

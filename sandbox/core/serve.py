@@ -32,7 +32,7 @@ from sandbox.core.tls import Certificate, make_certificate
 
 __all__ = ["DEFAULT_SYSTEMS", "Listener", "Options", "Sandbox", "serve"]
 
-#: The systems that run by default: id to kind.
+#: The systems that run for an extract, and wherever nobody says which: id to kind.
 DEFAULT_SYSTEMS: Mapping[str, str] = {
     "sap_emea": "sap_s4hana",
     "crm": "salesforce",
@@ -166,6 +166,7 @@ class Sandbox:
         self.clock = Clock(options.start)
         self.hosted: dict[str, Hosted] = {}
         self.endpoints: dict[str, Any] = {}
+        self._beside: list[Any] = []
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -193,6 +194,10 @@ class Sandbox:
     ) -> dict[str, Any]:
         """Start one system and return its entry of the endpoints file."""
         module = importlib.import_module(f"sandbox.{kind}")
+        if hasattr(module, "run_beside"):  # a kind that is a real server, in a process of its own
+            beside = module.run_beside(system_id, self._options.home, self._options.state)
+            self._beside.append(await self._stack.enter_async_context(beside))
+            return dict(self._beside[-1].entry)
         if not hasattr(module, "create_app"):  # a kind that is a place, not a server
             return {"kind": kind, **module.endpoint(self._options.home)}
         state = self._options.state
@@ -252,6 +257,8 @@ class Sandbox:
             raise ValueError("started without a state directory")
         for system_id, hosted in self.hosted.items():
             save_state(directory, system_id, hosted.app.snapshot())
+        for beside in self._beside:
+            beside.save(directory)
         instant = self.clock.now() if self.clock.is_set else None
         save_state(directory, _CLOCK, {"instant": instant})
         return str(directory)
@@ -291,6 +298,7 @@ def serve(
     home: Path | None = None,
     is_seeded: bool = True,
     systems: Mapping[str, str] | None = None,
+    settings: Mapping[str, Any] | None = None,
     ports: Mapping[str, int] | None = None,
     seeding: Mapping[str, Any] | None = None,
     on_ready: Callable[[dict[str, Any]], None] | None = None,
@@ -305,6 +313,7 @@ def serve(
         home: ``LEDGERLOOP_HOME`` when None.
         is_seeded: False starts empty systems.
         systems: id to kind; None runs the default ones.
+        settings: system id to its kind's settings, where they are not the kind's own.
         ports: fixed ports by system id.
         seeding: keyword arguments of the demo's ``load_dataset`` (seed, sizes).
         on_ready: called with the endpoints once everything listens and is seeded.
@@ -317,6 +326,7 @@ def serve(
         is_tls=tls,
         is_seeded=is_seeded,
         systems=systems or DEFAULT_SYSTEMS,
+        settings=settings or {},
         ports=ports or {},
         seeding=seeding or {},
     )

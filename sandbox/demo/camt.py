@@ -12,6 +12,7 @@ from itertools import groupby
 
 from lxml import etree
 
+from sandbox.demo.dataset import unit_of
 from sandbox.demo.payments import OwnAccount, Payment
 
 __all__ = ["StatementFile", "make_statements"]
@@ -49,7 +50,7 @@ def make_statements(
             (p for p in payments if p.account == account.account),
             key=lambda p: (p.value_date, p.bank_reference),
         )
-        opening = _OPENING_BALANCE
+        opening = _OPENING_BALANCE.quantize(unit_of(account.currency_code))
         days = groupby(mine, key=lambda p: p.value_date)
         for number, (day, entries) in enumerate(days, start=1):
             made = _statement(account, day, number, opening, list(entries))

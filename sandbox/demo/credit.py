@@ -1,13 +1,14 @@
-"""Credit: limits in SAP, what was last approved, manual blocks, and sales orders.
+"""Credit: limits in the ERPs, what was last approved, manual blocks, and sales orders.
 
-Some of SAP's limits are stale (amount or kind differs from the approval), some approvals are tight,
-some customers are blocked by a person. Orders are only proposed here: whether one is blocked is the
-ERP's own credit check, made when the order is created.
+Some of the ERP's limits are stale (amount or kind differs from the approval), some approvals are
+tight, some customers are blocked by a person. Limits are in the currency of the customer's credit
+segment. Orders are only proposed here: whether one is blocked is the ERP's own credit check, made
+when the order is created.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -15,15 +16,14 @@ from enum import StrEnum
 import numpy as np
 import polars as pl
 
-from sandbox.demo.dataset import Dataset
+from sandbox.demo.dataset import Dataset, unit_of
 from sandbox.demo.draws import chosen
 from sandbox.demo.partners import Partner
 from sandbox.demo.payments import Payments
 from sandbox.demo.settings import CreditSettings, Settings
+from sandbox.demo.systems import DemoCompany, ErpPlan, plan_of_company
 
 __all__ = [
-    "SEGMENT",
-    "SEGMENT_CURRENCY",
     "Approval",
     "CreditAccount",
     "CreditPlan",
@@ -34,14 +34,11 @@ __all__ = [
     "make_credit",
 ]
 
-SEGMENT = "1000"
-SEGMENT_CURRENCY = "USD"
 _APPROVERS = ("m.okafor", "j.lindqvist", "r.duarte")
 _SECOND_APPROVERS = ("s.haddad", "t.varga")
 _SECOND_APPROVER_FROM = Decimal(250_000)
 _BLOCK_REASONS = ("02", "03")
 _LIMIT_MIN = Decimal(10_000)
-_CENT = Decimal("0.01")
 #: Orders are 10 to 27 percent of the free limit, but of no less than this.
 _ORDER_BASE_MIN = Decimal(5000)
 
@@ -74,9 +71,16 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class CreditAccount:
-    """A customer's account in the credit segment. ``block_reason``: a person blocked it."""
+    """A customer's account in the credit segment of its company.
+
+    Attributes:
+        currency_code: of the segment, in which the limits are.
+        block_reason: a person blocked it.
+    """
 
     customer: str
+    credit_segment: str
+    currency_code: str
     limit: Limit
     approval: Approval | None
     block_reason: str
@@ -84,7 +88,7 @@ class CreditAccount:
 
     @property
     def is_stale(self) -> bool:
-        """Whether SAP's limit differs from the last approved one."""
+        """Whether the ERP's limit differs from the last approved one."""
         return self.approval is not None and self.approval.limit != self.limit
 
 
@@ -129,6 +133,7 @@ class CreditPlan:
 
 def make_credit(
     dataset: Dataset,
+    plans: Sequence[ErpPlan],
     partners: Mapping[str, Partner],
     payments: Payments,
     settings: Settings,
@@ -140,19 +145,43 @@ def make_credit(
     ``overdue_days_max``: from how many days overdue the release policy refuses a release.
     """
     random = np.random.default_rng([seed, 4])
-    standings = _standings(dataset, payments, settings.rates)
-    draws = _Draws.of(list(partners), settings.credit, random)
+    plan_by_company = plan_of_company(plans)
+    homes = {
+        customer: plan_by_company[min(one.companies)].companies[min(one.companies)]
+        for customer, one in partners.items()
+    }
+    standings = _standings(dataset, payments, settings.rates, homes)
+    draws = {
+        plan.system_id: _Draws.of(
+            [one for one, home in homes.items() if home.company_code in plan.companies],
+            settings.credit,
+            random,
+        )
+        for plan in plans
+    }
     accounts, orders = [], []
     for customer, partner in partners.items():
+        plan, home = plan_by_company[min(partner.companies)], homes[customer]
         standing = standings.get(customer, Standing())
-        account = _account(customer, standing, draws, dataset.as_of, settings.credit, random)
+        account = _account(
+            customer, home, standing, draws[plan.system_id], dataset.as_of, settings, random
+        )
+        if not plan.has_holds:
+            account = replace(account, block_reason="")
         accounts.append(account)
-        orders += _orders(partner, account, standing, dataset, settings, overdue_days_max, random)
+        if plan.has_orders:
+            companies = plan.companies
+            orders += _orders(
+                partner, companies, account, standing, dataset, settings, overdue_days_max, random
+            )
     return CreditPlan(tuple(accounts), tuple(orders), standings)
 
 
 def _standings(
-    dataset: Dataset, payments: Payments, rates: Mapping[str, Decimal]
+    dataset: Dataset,
+    payments: Payments,
+    rates: Mapping[str, Decimal],
+    homes: Mapping[str, DemoCompany],
 ) -> dict[str, Standing]:
     exact = [p.receipt_number for p in payments.payments if p.kind.is_exact]
     doubtful = {p.customer for p in payments.payments if not p.kind.is_exact}
@@ -168,22 +197,25 @@ def _standings(
         worth.filter(~is_paid).sum().alias("after"),
         late.filter(~is_paid & is_debit).max().alias("late"),
     )
-    return {
-        customer: Standing(
-            before.quantize(_CENT),
-            after.quantize(_CENT),
+    found = {}
+    for customer, before, after, late in summed.iter_rows():
+        currency = homes[customer].limit_currency
+        worth_one, unit = rates.get(currency, Decimal(1)), unit_of(currency)
+        found[customer] = Standing(
+            (before / worth_one).quantize(unit),
+            (after / worth_one).quantize(unit),
             max(0, late or 0),
             customer in doubtful,
         )
-        for customer, before, after, late in summed.iter_rows()
-    }
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Draws:
-    """Which customers are special, drawn once so that their numbers are exact.
+    """Which customers of an ERP are special, drawn once so that their numbers are exact.
 
     ``blocked``: customer to the reason why a person has blocked it; always at least one.
+    ``stale``: at least one too, as no ERP's limits are all right.
     """
 
     approved: set[str]
@@ -200,7 +232,7 @@ class _Draws:
         blocked = sorted(chosen(customers, settings.manual_block_share, random, at_least=1))
         return cls(
             approved=approved,
-            stale=chosen(sorted(approved), settings.stale_share, random),
+            stale=chosen(sorted(approved), settings.stale_share, random, at_least=1),
             tight=chosen(customers, settings.tight_share, random),
             blocked={customer: _BLOCK_REASONS[int(random.integers(2))] for customer in blocked},
         )
@@ -208,16 +240,20 @@ class _Draws:
 
 def _account(
     customer: str,
+    home: DemoCompany,
     standing: Standing,
     draws: _Draws,
     as_of: date,
-    settings: CreditSettings,
+    settings: Settings,
     random: np.random.Generator,
 ) -> CreditAccount:
-    right = _right_limit(standing, settings, random, is_tight=customer in draws.tight)
+    scale = _scale(home.limit_currency, settings.rates)
+    right = _right_limit(standing, settings.credit, scale, random, is_tight=customer in draws.tight)
     approval = None
     if customer in draws.approved:
-        is_large = right.amount >= _SECOND_APPROVER_FROM or right.kind is LimitKind.UNLIMITED
+        is_large = (
+            right.amount >= _SECOND_APPROVER_FROM * scale or right.kind is LimitKind.UNLIMITED
+        )
         day = as_of - timedelta(days=int(random.integers(3, 200)))
         approval = Approval(
             limit=right,
@@ -227,15 +263,28 @@ def _account(
         )
     return CreditAccount(
         customer=customer,
-        limit=_stale_limit(right, random) if customer in draws.stale else right,
+        credit_segment=home.credit_segment,
+        currency_code=home.limit_currency,
+        limit=_stale_limit(right, scale, random) if customer in draws.stale else right,
         approval=approval,
         block_reason=draws.blocked.get(customer, ""),
         risk_class="ABCDE"[int(random.integers(5))],
     )
 
 
+def _scale(currency_code: str, rates: Mapping[str, Decimal]) -> Decimal:
+    """The power of ten between a currency's amounts and the group's: 100 for the yen."""
+    rate = rates.get(currency_code, Decimal(1))
+    return Decimal(10) ** max(0, round(-math.log10(rate)))
+
+
 def _right_limit(
-    standing: Standing, settings: CreditSettings, random: np.random.Generator, *, is_tight: bool
+    standing: Standing,
+    settings: CreditSettings,
+    scale: Decimal,
+    random: np.random.Generator,
+    *,
+    is_tight: bool,
 ) -> Limit:
     """The limit that is right for what the customer owes, or a tight one."""
     draw = random.random()
@@ -244,26 +293,29 @@ def _right_limit(
     if draw < settings.unlimited_share + settings.none_granted_share and not standing.after:
         return Limit(LimitKind.NONE_GRANTED)
     percent = int(random.integers(50, 96) if is_tight else random.integers(140, 301))
-    return Limit(LimitKind.LIMITED, _rounded(max(standing.after, Decimal(0)) * percent / 100))
+    owed = max(standing.after, Decimal(0))
+    return Limit(LimitKind.LIMITED, _rounded(owed * percent / 100, scale))
 
 
-def _rounded(amount: Decimal) -> Decimal:
+def _rounded(amount: Decimal, scale: Decimal) -> Decimal:
     """Limits are round: whole thousands, at least ten of them."""
-    return max(_LIMIT_MIN, Decimal(math.ceil(amount / 1000)) * 1000)
+    thousand = 1000 * scale
+    return max(_LIMIT_MIN * scale, Decimal(math.ceil(amount / thousand)) * thousand)
 
 
-def _stale_limit(right: Limit, random: np.random.Generator) -> Limit:
-    """What SAP still holds: usually an older, smaller amount, sometimes another kind."""
+def _stale_limit(right: Limit, scale: Decimal, random: np.random.Generator) -> Limit:
+    """What the ERP still holds: usually an older, smaller amount, sometimes another kind."""
     if right.kind is not LimitKind.LIMITED:
-        return Limit(LimitKind.LIMITED, Decimal(int(random.integers(10, 80))) * 1000)
+        return Limit(LimitKind.LIMITED, Decimal(int(random.integers(10, 80))) * 1000 * scale)
     if random.random() < 0.15:
         return Limit(LimitKind.UNLIMITED)
-    older = _rounded(right.amount * int(random.integers(35, 80)) / 100)
-    return Limit(LimitKind.LIMITED, older if older != right.amount else older + 1000)
+    older = _rounded(right.amount * int(random.integers(35, 80)) / 100, scale)
+    return Limit(LimitKind.LIMITED, older if older != right.amount else older + 1000 * scale)
 
 
 def _orders(
     partner: Partner,
+    companies: Mapping[str, DemoCompany],
     account: CreditAccount,
     standing: Standing,
     dataset: Dataset,
@@ -275,30 +327,30 @@ def _orders(
     if not account.block_reason and random.random() >= settings.credit.customers_with_orders_share:
         return []
     company = sorted(partner.companies)[int(random.integers(len(partner.companies)))]
-    currency = dataset.companies.get(company, SEGMENT_CURRENCY)
+    currency = dataset.companies.get(company, companies[company].currency_code)
     right = account.approval.limit if account.approval else account.limit
     count = int(random.integers(1, settings.credit.orders_per_customer_max + 1))
     room = right.amount - standing.after
-    size = room if room > 0 else Decimal(60_000)
+    scale = _scale(account.currency_code, settings.rates)
+    least = _ORDER_BASE_MIN * scale
+    size = room if room > 0 else Decimal(60_000) * scale
     is_good = (
-        (
-            right.kind is LimitKind.UNLIMITED
-            or (right.kind is LimitKind.LIMITED and room >= _ORDER_BASE_MIN)
-        )
+        (right.kind is LimitKind.UNLIMITED or (right.kind is LimitKind.LIMITED and room >= least))
         and not account.block_reason
         and not standing.has_doubtful_payments
         and standing.overdue_days_max <= overdue_days_max
     )
-    rate = settings.rates.get(currency, Decimal(1))
+    rates = settings.rates
+    rate = rates.get(currency, Decimal(1)) / rates.get(account.currency_code, Decimal(1))
     made = []
     for _ in range(count):
         percent = int(random.integers(10, 28))
-        amount = max(size, _ORDER_BASE_MIN) * percent / 100 / rate
+        amount = max(size, least) * percent / 100 / rate
         made.append(
             Order(
                 customer=partner.customer,
                 company_code=company,
-                amount=amount.quantize(Decimal("0.01")),
+                amount=amount.quantize(unit_of(currency)),
                 currency_code=currency,
                 requested_date=dataset.as_of + timedelta(days=int(random.integers(1, 40))),
                 purchase_order=f"46{int(random.integers(10**8)):08d}",

@@ -5,19 +5,29 @@ confirmed, so they are made of those. What is stale here is what the loop must m
 an account really is stands only in the truth.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from enum import StrEnum
 
 import numpy as np
 
 from sandbox.demo.credit import CreditAccount, CreditPlan, LimitKind, Standing
+from sandbox.demo.dataset import unit_of
 from sandbox.demo.draws import chosen
 from sandbox.demo.partners import Partner
 from sandbox.demo.settings import CrmSettings, Settings
+from sandbox.demo.systems import ErpPlan, plan_of_company
 
-__all__ = ["CrmAccount", "PostedItem", "balance_rows", "invoice_rows", "make_accounts"]
+__all__ = [
+    "CrmAccount",
+    "ItemNature",
+    "PostedItem",
+    "balance_rows",
+    "invoice_rows",
+    "make_accounts",
+]
 
 _KINDS = {
     LimitKind.LIMITED: "Limited",
@@ -30,16 +40,37 @@ _BUCKET_FIELDS = ("AR_Current__c", "AR_1_30__c", "AR_31_60__c", "AR_61_90__c", "
 _BUCKET_NAMES = ("Current", "1-30", "31-60", "61-90", "91-120", "121+")
 _STALE_DAYS = 9
 
+_COUNTRIES = {
+    "US": "United States",
+    "CA": "Canada",
+    "DE": "Germany",
+    "GB": "United Kingdom",
+    "AU": "Australia",
+    "SG": "Singapore",
+    "JP": "Japan",
+}
+
 Row = dict[str, str | bool | None]
 
 
 @dataclass(frozen=True, slots=True)
 class CrmAccount:
-    """One account: the fields as sent, and (the truth) which customer it is."""
+    """One account: the fields as sent, and (the truth) which customers it is.
+
+    ``customers``: one, or those of several ERPs, the first ERP's first.
+    """
 
     fields: Row
-    customer: str
+    customers: tuple[str, ...]
     is_linked: bool
+
+
+class ItemNature(StrEnum):
+    """What a posted item is, whatever its ERP calls it."""
+
+    INVOICE = "invoice"
+    CREDIT_MEMO = "credit_memo"
+    PAYMENT = "payment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +80,7 @@ class PostedItem:
     item_key: str
     customer: str
     company_code: str
-    document_type: str
+    nature: ItemNature
     invoice_number: str
     amount: Decimal
     currency_code: str
@@ -59,27 +90,65 @@ class PostedItem:
 
 def make_accounts(
     partners: Mapping[str, Partner],
+    plans: Sequence[ErpPlan],
     credit: CreditPlan,
     as_of: date,
     settings: Settings,
     seed: int,
 ) -> list[CrmAccount]:
-    """One account per customer, most with the ERP's number; a few customers have a second one."""
+    """One account per business, most with the ERP's number; a few have a second account.
+
+    A business that is a customer of several ERPs has one account with all its numbers, each behind
+    its ERP's prefix.
+    """
     random = np.random.default_rng([seed, 5])
     limits = {a.customer: a for a in credit.accounts}
     linked = chosen(list(partners), settings.crm.linked_share, random)
+    families = _families(partners)
+    prefixes = {code: one.key_prefix for code, one in plan_of_company(plans).items()}
     made: list[CrmAccount] = []
     for customer, partner in partners.items():
-        is_linked = customer in linked
+        customers = families.get(partner.family, (customer,))
+        if customer != customers[0]:
+            continue
+        is_linked = customer in linked or len(customers) > 1
         fields = _master(partner, random)
         if is_linked:
-            fields["ERP_Customer_Id__c"] = _as_typed(customer, settings.crm, random)
-            standing = credit.standings.get(customer, Standing())
-            fields |= _receivables(limits[customer], standing, as_of, settings.crm, random)
-        made.append(CrmAccount(fields, customer, is_linked))
+            ids = [f"{prefixes[min(partners[one].companies)]}-{one}" for one in customers]
+            is_alone = len(ids) == 1
+            typed = _as_typed(customer, settings.crm, random) if is_alone else ";".join(ids)
+            fields["ERP_Customer_Id__c"] = typed
+            fields |= _receivables(
+                limits[customer], _owed(customers, credit, settings), as_of, settings.crm, random
+            )
+        made.append(CrmAccount(fields, customers, is_linked))
         if random.random() < settings.crm.second_account_share:
-            made.append(CrmAccount(_master(partner, random), customer, is_linked=False))
+            made.append(CrmAccount(_master(partner, random), customers[:1], is_linked=False))
     return made
+
+
+def _families(partners: Mapping[str, Partner]) -> dict[str, tuple[str, ...]]:
+    """Family to its customers, the one that it is named after first."""
+    found: dict[str, tuple[str, ...]] = {}
+    for customer, partner in partners.items():
+        if partner.family and customer != partner.family:
+            found[partner.family] = (*found.get(partner.family, (partner.family,)), customer)
+    return found
+
+
+def _owed(customers: tuple[str, ...], credit: CreditPlan, settings: Settings) -> Standing:
+    """What all customers of an account owe together, in the group's currency."""
+    currencies = {a.customer: a.currency_code for a in credit.accounts}
+    standings = {one: credit.standings.get(one, Standing()) for one in customers}
+    before = sum(
+        (
+            standing.before * settings.rates.get(currencies[one], Decimal(1))
+            for one, standing in standings.items()
+        ),
+        Decimal(0),
+    )
+    late = max(standing.overdue_days_max for standing in standings.values())
+    return Standing(before=before.quantize(Decimal("0.01")), overdue_days_max=late)
 
 
 def _master(partner: Partner, random: np.random.Generator) -> Row:
@@ -92,7 +161,7 @@ def _master(partner: Partner, random: np.random.Generator) -> Row:
         "BillingStreet": f"{partner.house_number} {partner.street}" if has_street else None,
         "BillingCity": partner.city,
         "BillingPostalCode": partner.postal_code,
-        "BillingCountry": {"US": "United States", "CA": "Canada"}[partner.country],
+        "BillingCountry": _COUNTRIES[partner.country],
         "Phone": f"+1 555 {int(random.integers(10**7)):07d}",
     }
 
@@ -145,7 +214,7 @@ def invoice_rows(
     missing, stale = settings.crm.missing_invoice_share, settings.crm.stale_invoice_share
     rows: list[Row] = []
     for item in items:
-        if item.document_type != "RV" or item.customer not in account_ids:
+        if item.nature is not ItemNature.INVOICE or item.customer not in account_ids:
             continue
         draw = random.random()
         if draw < missing:
@@ -184,7 +253,7 @@ def _bucket(late_days: int) -> int:
 def balance_rows(
     items: list[PostedItem],
     account_ids: Mapping[str, str],
-    key_prefix: str,
+    plans: Sequence[ErpPlan],
     as_of: date,
     settings: Settings,
     seed: int,
@@ -193,6 +262,7 @@ def balance_rows(
 
     Some are stale (amounts of long ago), some are missing.
     """
+    prefixes = {code: one.key_prefix for code, one in plan_of_company(plans).items()}
     random = np.random.default_rng([seed, 7])
     rows: list[Row] = []
     for place, group in _by_place(items, as_of).items():
@@ -202,10 +272,10 @@ def balance_rows(
             continue
         is_stale = draw < settings.crm.missing_balance_share + settings.crm.stale_balance_share
         factor = int(random.integers(10, 90)) if is_stale else 100
-        amounts = [(amount * factor / 100).quantize(Decimal("0.01")) for amount in group]
+        amounts = [(amount * factor / 100).quantize(unit_of(currency)) for amount in group]
         gross, (memos, unapplied) = amounts[:6], amounts[6:]
         row: Row = {
-            "ERP_Balance_Key__c": f"{key_prefix}-{company}-{customer}-{currency}",
+            "ERP_Balance_Key__c": f"{prefixes[company]}-{company}-{customer}-{currency}",
             "Account__c": account_ids[customer],
             "Company_Code__c": company,
             "CurrencyIsoCode": currency,
@@ -227,6 +297,6 @@ def _by_place(items: list[PostedItem], as_of: date) -> dict[tuple[str, str, str]
         place = (item.customer, item.company_code, item.currency_code)
         sums = places.setdefault(place, [Decimal(0)] * 8)
         late = (as_of - item.due_date).days
-        index = {"RV": _bucket(late), "DZ": 7}.get(item.document_type, 6)
+        index = {ItemNature.INVOICE: _bucket(late), ItemNature.PAYMENT: 7}.get(item.nature, 6)
         sums[index] += item.amount
     return places

@@ -8,11 +8,13 @@ files or knows a vendor.
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Final
 
 import polars as pl
 
 from ingestion.common.errors import LedgerloopError
+from sandbox.core.currencies import minor_digits
 
 __all__ = [
     "CUSTOMERS",
@@ -23,6 +25,7 @@ __all__ = [
     "Dataset",
     "DatasetError",
     "Dropped",
+    "unit_of",
 ]
 
 #: Money of a dataset: minor units of two digits are enough, the third is the reader's to round.
@@ -70,6 +73,12 @@ RECEIPTS = pl.Schema(
 )
 
 NAME_VARIANTS = pl.Schema({"customer": pl.String(), "name": pl.String()})
+
+
+def unit_of(currency_code: str) -> Decimal:
+    """The smallest amount of a currency: a cent, a yen."""
+    digits = minor_digits(currency_code)
+    return Decimal(1).scaleb(-(2 if digits is None else min(digits, 2)))
 
 
 class DatasetError(LedgerloopError):

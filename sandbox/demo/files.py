@@ -1,7 +1,7 @@
 """The files a seeded demo leaves: truth, approvals, configuration, figures, bank statements.
 
-``truth.json`` is for checks and people only. ``ledgerloop.toml`` fits the dataset: its companies,
-its bank accounts, its rates. All files are written whole, then renamed.
+``truth.json`` is for checks and people only. ``ledgerloop.toml`` fits the world: its ERPs, their
+companies, the bank accounts, the rates. All files are written whole, then renamed.
 """
 
 import csv
@@ -15,36 +15,14 @@ import polars as pl
 
 from sandbox.core.state import write_atomically
 from sandbox.demo.additions import World, truth_of
-from sandbox.demo.credit import SEGMENT, SEGMENT_CURRENCY
+from sandbox.demo.systems import BANK_SYSTEM, CRM_SYSTEM, GROUP_CURRENCY, ErpPlan, plan_of_company
 
-__all__ = [
-    "BANK_SYSTEM",
-    "CRM_SYSTEM",
-    "ERP_SYSTEM",
-    "GL_ACCOUNTS",
-    "KEY_PREFIX",
-    "config_text",
-    "write_files",
-]
+__all__ = ["config_text", "write_files"]
 
-ERP_SYSTEM = "sap_emea"
-CRM_SYSTEM = "crm"
-BANK_SYSTEM = "bank"
-KEY_PREFIX = "SAP"
-
-#: The chart of accounts that the demo's ERP is set up with.
-GL_ACCOUNTS = {
-    "ar": "12100000",
-    "bank": "11001000",
-    "unidentified": "21650000",
-    "revenue": "41000000",
-    "adjustments": "51000000",
-}
 _APPROVAL_COLUMNS = (
     "system_id", "customer", "credit_segment", "limit_kind", "limit_amount", "currency_code",
     "approved_by", "second_approver", "approved_at",
 )  # fmt: skip
-_TIME_ZONES = {"CA": "America/Toronto", "U0": "America/Chicago"}
 
 
 def write_files(world: World, home: Path, counts: dict[str, Any]) -> None:
@@ -66,16 +44,19 @@ def _approvals(world: World) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_APPROVAL_COLUMNS)
+    plans = plan_of_company(world.plans)
     for account in world.credit.accounts:
         approval = account.approval
         if approval is None:
             continue
+        system_id = plans[min(world.partners[account.customer].companies)].system_id
         amount = approval.limit.amount or ""
         instant = approval.approved_at.strftime("%Y-%m-%dT%H:%M:%SZ")
         writer.writerow(
             [
-                ERP_SYSTEM, account.customer, SEGMENT, approval.limit.kind.value, amount,
-                SEGMENT_CURRENCY, approval.approved_by, approval.second_approver, instant,
+                system_id, account.customer, account.credit_segment, approval.limit.kind.value,
+                amount, account.currency_code, approval.approved_by, approval.second_approver,
+                instant,
             ]
         )  # fmt: skip
     return out.getvalue()
@@ -94,6 +75,7 @@ def _figures(world: World, counts: dict[str, Any]) -> dict[str, Any]:
         "source": world.dataset.source,
         "as_of": world.dataset.as_of.isoformat(),
         "seed": world.seed,
+        "systems": [plan.system_id for plan in world.plans],
         "counts": {
             "customers": len(world.partners),
             "items": world.items.height,
@@ -111,48 +93,56 @@ def _figures(world: World, counts: dict[str, Any]) -> dict[str, Any]:
 
 
 def config_text(world: World) -> str:
-    """``ledgerloop.toml`` for this dataset, on the sandbox."""
-    companies = world.dataset.companies
-    rates = {"USD": Decimal(1)} | dict(world.settings.rates)
+    """``ledgerloop.toml`` for this world, on the sandbox."""
+    rates = {GROUP_CURRENCY: Decimal(1)} | dict(world.settings.rates)
     lines = [
         "# Which systems are connected. Every address and secret of the sandbox comes from the",
         "# endpoints file that `ledgerloop sandbox serve` writes; no secret ever stands here.",
         "[hub]",
-        f'group_currency = "{SEGMENT_CURRENCY}"',
+        f'group_currency = "{GROUP_CURRENCY}"',
         'time_zone = "UTC"',
         "",
         "[hub.rates] # one unit of a currency in the group currency",
         *(f'{code} = "{rate}"' for code, rate in sorted(rates.items())),
-        "",
-        f"[systems.{ERP_SYSTEM}]",
-        'kind = "sap_s4hana"',
-        'endpoint = "sandbox"',
-        f'key_prefix = "{KEY_PREFIX}"',
-        "",
-        f"[systems.{ERP_SYSTEM}.options]",
-        f'ar_gl_account = "{GL_ACCOUNTS["ar"]}"',
-        f'unidentified_gl_account = "{GL_ACCOUNTS["unidentified"]}"',
     ]
-    for company, currency in sorted(companies.items()):
-        lines += [
-            "",
-            f"[systems.{ERP_SYSTEM}.companies.{company}]",
-            f'currency_code = "{currency}"',
-            f'credit_segment = "{SEGMENT}"',
-            f'time_zone = "{_TIME_ZONES.get(company[:2], "UTC")}"',
-            f"posting_open_from = {world.dataset.open_from.isoformat()}",
-        ]
+    for plan in world.plans:
+        lines += _erp_lines(plan, world)
     lines += ["", f"[systems.{CRM_SYSTEM}]", 'kind = "salesforce"', 'endpoint = "sandbox"', ""]
     lines += [f"[systems.{BANK_SYSTEM}]", 'kind = "bank_files"', 'endpoint = "sandbox"']
+    gl_accounts = {plan.system_id: plan.bank_gl_account for plan in world.plans}
     for account in world.payments.accounts:
         lines += [
             "",
             f"[[systems.{BANK_SYSTEM}.accounts]]",
             f'account = "{account.account}"',
-            f'system_id = "{ERP_SYSTEM}"',
+            f'system_id = "{account.system_id}"',
             f'company_code = "{account.company_code}"',
             f'currency_code = "{account.currency_code}"',
-            f'gl_account = "{GL_ACCOUNTS["bank"]}"',
+            f'gl_account = "{gl_accounts[account.system_id]}"',
             f'bank_line = "{account.bank_line}"',
         ]
     return "\n".join(lines) + "\n"
+
+
+def _erp_lines(plan: ErpPlan, world: World) -> list[str]:
+    """One ERP with its options and its companies."""
+    lines = [
+        "",
+        f"[systems.{plan.system_id}]",
+        f'kind = "{plan.kind}"',
+        'endpoint = "sandbox"',
+        f'key_prefix = "{plan.key_prefix}"',
+        "",
+        f"[systems.{plan.system_id}.options]",
+        *(f'{name} = "{value}"' for name, value in sorted(plan.options.items())),
+    ]
+    for code, company in sorted(plan.companies.items()):
+        lines += [
+            "",
+            f"[systems.{plan.system_id}.companies.{code}]",
+            f'currency_code = "{company.currency_code}"',
+            f'credit_segment = "{company.credit_segment}"',
+            f'time_zone = "{company.time_zone}"',
+            f"posting_open_from = {world.dataset.open_from.isoformat()}",
+        ]
+    return lines

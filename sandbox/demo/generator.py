@@ -3,19 +3,23 @@
 It writes the same three text frames that the real extract consists of, traps included, and sends
 them through the same reader, so the demo's first step is exercised without the real data. Numbers
 come from one numpy generator: the same settings give the same frames on every machine. No value is
-copied from the real extract.
+copied from the real extract. A world of several ERPs is made the same way and then written in each
+vendor's own form.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 import polars as pl
 
-from sandbox.demo.dataset import Dataset
+from sandbox.demo.dataset import Dataset, DatasetError
 from sandbox.demo.highradius import from_frames
 from sandbox.demo.settings import Settings, TwinSettings
+from sandbox.demo.systems import ErpPlan
+from sandbox.demo.vendor_forms import in_vendor_forms
 
 __all__ = ["RawExtract", "generate", "raw_extract"]
 
@@ -54,6 +58,7 @@ class RawExtract:
 
 def generate(
     settings: Settings,
+    plans: Sequence[ErpPlan] = (),
     *,
     seed: int | None = None,
     customers: int | None = None,
@@ -64,6 +69,7 @@ def generate(
 
     Args:
         settings: shares and default sizes.
+        plans: the ERPs of the world; none makes a twin of the real extract, of one SAP system.
         seed: replaces the settings' seed.
         customers: how many; at least ten.
         open_items: items that stay open at the bank.
@@ -73,18 +79,36 @@ def generate(
     update = {name: value for name, value in asked.items() if value is not None}
     twin = settings.twin.model_copy(update=update)
     seed = settings.seed if seed is None else seed
-    raw = raw_extract(twin, seed)
-    return from_frames(
-        raw.closed, raw.open_items, raw.variants, source=f"synthetic twin, seed {seed}"
-    )
+    lots = tuple(_lot(settings, plan) for plan in plans)
+    fewest = sum(len(companies) for _, companies in lots)
+    if twin.customers < fewest:
+        raise DatasetError(
+            f"{fewest} companies need a customer each: ask for {fewest} customers or more",
+            code="dataset_companies",
+        )
+    raw = raw_extract(twin, seed, lots)
+    words = f"synthetic world of {len(plans)} ERPs" if plans else "synthetic twin"
+    made = from_frames(raw.closed, raw.open_items, raw.variants, source=f"{words}, seed {seed}")
+    return in_vendor_forms(made, plans, settings.rates) if plans else made
 
 
-def raw_extract(twin: TwinSettings, seed: int) -> RawExtract:
-    """The three frames of a synthetic extract."""
+#: One ERP's share of all customers, and its companies' shares of these.
+Lot = tuple[float, Mapping[str, float]]
+
+
+def _lot(settings: Settings, plan: ErpPlan) -> Lot:
+    """Shares that the settings do not name are equal ones."""
+    system = settings.systems[plan.system_id]
+    named = {code: system.companies.get(code, 0) for code in plan.companies}
+    return system.share, named if all(named.values()) else dict.fromkeys(plan.companies, 1)
+
+
+def raw_extract(twin: TwinSettings, seed: int, lots: Sequence[Lot] = ()) -> RawExtract:
+    """The three frames of a synthetic extract; no ``lots`` means the twin's own companies."""
     random = np.random.default_rng([seed, 1])
-    people = _customers(twin, random)
+    people = _customers(twin, lots or ((1, twin.companies),), random)
     closed = _closed(twin, people, random)
-    opened = _open(twin, people, random)
+    opened = _open(twin, people, random, is_each=bool(lots))
     names = _spellings(twin, people, random)
     return RawExtract(
         closed=_closed_rows(twin, people, closed, names, random),
@@ -108,7 +132,7 @@ class _People:
     weights: np.ndarray
 
 
-def _customers(twin: TwinSettings, random: np.random.Generator) -> _People:
+def _customers(twin: TwinSettings, lots: Sequence[Lot], random: np.random.Generator) -> _People:
     count = twin.customers
     numbers = sorted(random.choice(999_000, count, replace=False) + 200_000_000)
     texts = [f"{number:010d}" for number in numbers]
@@ -121,8 +145,7 @@ def _customers(twin: TwinSettings, random: np.random.Generator) -> _People:
     ]
     for index in random.choice(count, round(count * twin.shared_name_share / 2), replace=False):
         bases[index] = bases[(int(index) + 1) % count]
-    codes, shares = list(twin.companies), np.array(list(twin.companies.values()))
-    companies = _apportioned(codes, shares, count)
+    companies = _dealt(lots, count)
     picks = random.choice(len(_TERMS), count, p=_TERM_WEIGHTS)
     terms = [
         _CANADIAN_TERMS if companies[i].startswith("CA") else _TERMS[int(picks[i])]
@@ -131,8 +154,31 @@ def _customers(twin: TwinSettings, random: np.random.Generator) -> _People:
     return _People(texts, bases, companies, terms, _weights(twin))
 
 
+def _dealt(lots: Sequence[Lot], count: int) -> list[str]:
+    """A company code per customer: the ERPs take turns by share, so that each has large ones."""
+    total = sum(share for share, _ in lots)
+    # One customer for every company first; the shares are of all others.
+    others = count - sum(len(companies) for _, companies in lots)
+    sizes = [len(companies) + int(share / total * others) for share, companies in lots]
+    sizes[0] += count - sum(sizes)
+    piles = [
+        _apportioned(list(companies), np.array(list(companies.values())), size)
+        for (_, companies), size in zip(lots, sizes, strict=True)
+    ]
+    taken = [0] * len(lots)
+    dealt: list[str] = []
+    for _ in range(count):
+        behind = [done / size for done, size in zip(taken, sizes, strict=True)]
+        turn = behind.index(min(behind))
+        dealt.append(piles[turn][taken[turn]])
+        taken[turn] += 1
+    return dealt
+
+
 def _apportioned(codes: list[str], shares: np.ndarray, count: int) -> list[str]:
-    """Company codes by share, every code at least once, the largest first."""
+    """Company codes by share, every code at least once, the largest first; equal ones in turn."""
+    if len(codes) > 1 and len(set(shares.tolist())) == 1:
+        return [codes[number % len(codes)] for number in range(count)]
     sizes = np.maximum(1, np.round(shares / shares.sum() * count)).astype(int)
     sizes[0] = max(1, count - int(sizes[1:].sum()))
     return [code for code, size in zip(codes, sizes, strict=True) for _ in range(size)][:count]
@@ -209,8 +255,14 @@ def _delays(twin: TwinSettings, count: int, random: np.random.Generator) -> np.n
     return delays
 
 
-def _open(twin: TwinSettings, people: _People, random: np.random.Generator) -> _Items:
+def _open(
+    twin: TwinSettings, people: _People, random: np.random.Generator, *, is_each: bool
+) -> _Items:
+    """``is_each``: every customer has an item, so that every company of a world has a ledger."""
     customer = random.choice(twin.customers, twin.open_items, p=people.weights)
+    if is_each:
+        each = np.arange(twin.customers)[: twin.open_items]
+        customer[: len(each)] = each
     first, last = twin.posting_date_first.toordinal(), twin.posting_date_last.toordinal()
     # Younger items are more likely to be open still: the mean age is a third of the window.
     age = np.minimum(last - first, random.exponential((last - first) / 3, twin.open_items))

@@ -54,10 +54,41 @@ def own_iban(company_code: str, currency_code: str, purpose: str = "") -> str:
 
 
 def tax_number(country: str, serial: int) -> tuple[str, str]:
-    """A tax number type of SAP and a number of that shape: US EIN or Canadian business number."""
+    """A tax number type of SAP and a number of that shape, with its check digits.
+
+    Known: US EIN, Canadian business number, German and British VAT, Australian ABN, Singaporean UEN
+    and Japanese corporate number; any other country gets the first.
+    """
     if country == "CA":
         return "CA0", f"{100_000_000 + serial % 900_000_000:09d}RT0001"[:15]
-    return "US1", f"{10 + serial % 89:02d}-{serial % 10_000_000:07d}"
+    if country == "DE":
+        body = f"{10_000_000 + serial % 90_000_000}"
+        return "DE0", f"DE{body}{_mod_11_10(body)}"
+    if country == "GB":
+        body = f"{1_000_000 + serial % 9_000_000}"
+        weighted = sum(int(d) * weight for d, weight in zip(body, range(8, 1, -1), strict=True))
+        return "GB0", f"GB{body}{(-weighted) % 97:02d}"
+    if country == "AU":
+        body = f"{100_000_000 + serial % 900_000_000}"
+        weighted = sum(int(d) * (2 * place + 1) for place, d in enumerate(body, 1))
+        return "AU0", f"{10 + -weighted % 89}{body}"
+    if country == "SG":
+        return "SG0", f"{200_000_000 + serial % 90_000_000}{'ABCDEFGHJKLMNPRSTUWXYZ'[serial % 22]}"
+    if country == "JP":
+        body = f"{100_000_000_000 + serial % 900_000_000_000}"
+        weighted = sum(int(d) * (place % 2 + 1) for place, d in enumerate(reversed(body)))
+        return "JP0", f"{9 - weighted % 9}{body}"
+    # 71 to 77 are among the prefixes that are handed out; ERPs refuse others.
+    return "US1", f"{71 + serial % 7}-{serial % 10_000_000:07d}"
+
+
+def _mod_11_10(digits: str) -> int:
+    """The check digit of ISO 7064 mod 11,10."""
+    product = 10
+    for digit in digits:
+        total = (int(digit) + product) % 10 or 10
+        product = 2 * total % 11
+    return (11 - product) % 10
 
 
 def bank_reference(value_date: date, company_code: str, serial: int) -> str:

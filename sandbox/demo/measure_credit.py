@@ -4,44 +4,24 @@ Good standing is the release test of the product on what the systems hold, with 
 and with what booked receipts pay taken off: that money is at the bank already.
 """
 
+from collections.abc import Mapping
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 import polars as pl
 
 from ingestion.common.config import Config
+from ingestion.common.money import MINOR_DIGITS
 from reverse_etl.decisions.credit import CreditStanding, passes_release_test
 from reverse_etl.planning.policy import Policy
 from sandbox.demo.books import Books
 
-__all__ = ["blocked_in_good_standing", "limits", "stale_limits"]
+__all__ = ["blocked_in_good_standing", "stale_limits"]
 
-_CENT = Decimal("0.01")
-
-
-def limits(books: Books) -> pl.DataFrame:
-    """The ERP's limits: zero means unlimited unless the flag says it is zero; expired or not."""
-    amount = pl.col("CreditLimitAmount").fill_null(0)
-    kind = (
-        pl.when(amount != 0)
-        .then(pl.lit("limited"))
-        .when("CreditLimitIsZero")
-        .then(pl.lit("none_granted"))
-        .otherwise(pl.lit("unlimited"))
-    )
-    return books.sap["credit_accounts"].select(
-        "system_id",
-        pl.col("BusinessPartner").alias("customer"),
-        pl.col("CreditSegment").alias("credit_segment"),
-        kind.alias("limit_kind"),
-        amount.alias("limit_amount"),
-        pl.col("CreditSegmentCurrency").alias("segment_currency"),
-        pl.col("CreditAccountIsBlocked").fill_null(value=False).alias("is_blocked"),
-        (pl.col("CreditLimitValidityEndDate") < books.as_of)
-        .fill_null(value=False)
-        .alias("is_expired"),
-    )
+ZERO = Decimal(0)
+#: System, customer and credit segment.
+_Place = tuple[str, str, str]
 
 
 def _last_approved(approved: pl.DataFrame) -> pl.DataFrame:
@@ -60,15 +40,15 @@ def _last_approved(approved: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def stale_limits(books: Books, approved: pl.DataFrame) -> int:
+def stale_limits(books: Books, approved: pl.DataFrame) -> pl.DataFrame:
     """Accounts whose limit or kind is not the last approved one."""
-    joined = limits(books).join(
+    joined = books.credit.join(
         _last_approved(approved), on=["system_id", "customer", "credit_segment"]
     )
     differs = (pl.col("limit_kind") != pl.col("approved_kind")) | (
         (pl.col("limit_kind") == "limited") & (pl.col("limit_amount") != pl.col("approved_amount"))
     )
-    return joined.filter(differs).height
+    return joined.filter(differs)
 
 
 def blocked_in_good_standing(
@@ -77,41 +57,87 @@ def blocked_in_good_standing(
     approved: pl.DataFrame,
     unpaid: pl.DataFrame,
     policy: Policy,
-) -> int:
-    """Blocked orders that pass the release test.
+) -> dict[str, int]:
+    """Blocked orders that pass the release test, by system.
 
     Args:
         books: what the systems hold.
-        config: rates and companies.
+        config: rates, and which credit segment a company belongs to.
         approved: approved limits; an approved limit counts, not the ERP's stale one.
-        unpaid: open customer items (``customer_items``) less those that booked receipts pay.
+        unpaid: open customer items (``amount`` is what is open) less those that booked receipts
+            pay.
         policy: the release test's thresholds.
     """
-    accounts = limits(books).join(
+    accounts = books.credit.join(
         _last_approved(approved), on=["system_id", "customer", "credit_segment"], how="left"
     )
-    orders = _orders(books, config)
-    owed = _owed(unpaid, config, books.as_of)
-    waiting: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    committed: dict[tuple[str, str], Decimal] = {}
-    for order in orders.sort("requested_date", "sales_order").iter_rows(named=True):
-        place = (order["system_id"], order["customer"])
+    segments = _Segments(config, books)
+    owed = _owed(unpaid, segments, books.as_of)
+    waiting: dict[_Place, list[dict[str, Any]]] = {}
+    committed: dict[_Place, Decimal] = {}
+    for order in books.orders.sort("requested_date", "sales_order").iter_rows(named=True):
+        place = segments.place_of(order)
+        value = segments.valued(order["amount"], order["currency_code"], place)
         if order["is_blocked"]:
-            waiting.setdefault(place, []).append(order)
+            waiting.setdefault(place, []).append({**order, "amount_segment": value})
         else:
-            committed[place] = committed.get(place, Decimal(0)) + order["amount_segment"]
-    passing = 0
+            committed[place] = committed.get(place, ZERO) + value
+    passing = dict.fromkeys(books.credit["system_id"].unique().sort(), 0)
     for account in accounts.iter_rows(named=True):
-        place = (account["system_id"], account["customer"])
+        place = (account["system_id"], account["customer"], account["credit_segment"])
         if place in waiting:
-            standing = _standing(account, owed.get(place), committed.get(place, Decimal(0)))
-            passing += _passing(standing, waiting[place], policy)
+            standing = _standing(account, owed.get(place), committed.get(place, ZERO))
+            passing[account["system_id"]] += _passing(standing, waiting[place], policy)
     return passing
+
+
+class _Segments:
+    """Which credit segment a document counts in, and what it is worth in the segment's currency."""
+
+    def __init__(self, config: Config, books: Books) -> None:
+        self._rates = config.hub.rates
+        self._of_company = {
+            (system.system_id, code): company.credit_segment
+            for system in config.systems.values()
+            for code, company in system.companies.items()
+        }
+        columns = ("system_id", "customer", "credit_segment", "segment_currency")
+        self._currencies = {
+            (system, customer, segment): currency
+            for system, customer, segment, currency in books.credit.select(columns).iter_rows()
+        }
+
+    def place_of(self, row: Mapping[str, Any]) -> _Place:
+        """System, customer and segment of a document's company."""
+        segment = self._of_company.get((row["system_id"], row["company_code"]), "")
+        return (row["system_id"], row["customer"], segment)
+
+    def valued(self, amount: Decimal, currency_code: str, place: _Place) -> Decimal:
+        """An amount in the segment's currency, rounded to its minor unit."""
+        target = self._currencies.get(place, currency_code)
+        return _rounded(self.crossed(amount, currency_code, place), target)
+
+    def crossed(self, amount: Decimal, currency_code: str, place: _Place) -> Decimal:
+        """An amount in the segment's currency at the stored rates, not rounded."""
+        target = self._currencies.get(place, currency_code)
+        if currency_code == target:
+            return amount
+        one = Decimal(1)
+        return amount * self._rates.get(currency_code, one) / self._rates.get(target, one)
+
+    def rounded(self, amount: Decimal, place: _Place) -> Decimal:
+        """A sum in the segment's currency, rounded to its minor unit."""
+        return _rounded(amount, self._currencies.get(place, ""))
+
+
+def _rounded(amount: Decimal, currency_code: str) -> Decimal:
+    digits = MINOR_DIGITS.get(currency_code, 2)
+    return amount.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN)
 
 
 def _passing(standing: CreditStanding, orders: list[dict[str, Any]], policy: Policy) -> int:
     """How many of a customer's blocked orders pass, oldest first, each consuming credit."""
-    planned, count = Decimal(0), 0
+    planned, count = ZERO, 0
     for order in orders:
         test = passes_release_test(
             standing,
@@ -135,8 +161,8 @@ def _standing(
     return CreditStanding(
         limit_kind=kind,
         limit_amount=amount if kind == "limited" else None,
-        exposure=(owed["exposure"] if owed else Decimal(0)) + committed,
-        overdue_amount=owed["overdue"] if owed else Decimal(0),
+        exposure=(owed["exposure"] if owed else ZERO) + committed,
+        overdue_amount=owed["overdue"] if owed else ZERO,
         overdue_days_max=owed["overdue_days"] if owed else 0,
         is_blocked=account["is_blocked"],
         feed_is_stale=False,
@@ -144,51 +170,23 @@ def _standing(
     )
 
 
-def _owed(
-    unpaid: pl.DataFrame, config: Config, as_of: date
-) -> dict[tuple[str, str], dict[str, Any]]:
-    """Exposure and overdue per customer in the segment's currency, at the stored rates."""
+def _owed(unpaid: pl.DataFrame, segments: _Segments, as_of: date) -> dict[_Place, dict[str, Any]]:
+    """Exposure and overdue per customer and segment in its currency, at the stored rates."""
     late = (pl.lit(as_of) - pl.col("due_date")).dt.total_days()
     is_late = (pl.col("item_class") == "invoice") & (late > 0)
-    summed = unpaid.group_by("system_id", "customer", "currency_code").agg(
+    summed = unpaid.group_by("system_id", "company_code", "customer", "currency_code").agg(
         pl.col("amount").sum().alias("exposure"),
         pl.col("amount").filter(is_late).sum().alias("overdue"),
         late.filter(is_late).max().fill_null(0).alias("overdue_days"),
     )
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    found: dict[_Place, dict[str, Any]] = {}
     for row in summed.iter_rows(named=True):
-        rate = config.hub.rates.get(row["currency_code"], Decimal(1))
-        place = found.setdefault(
-            (row["system_id"], row["customer"]),
-            {"exposure": Decimal(0), "overdue": Decimal(0), "overdue_days": 0},
-        )
-        place["exposure"] += row["exposure"] * rate
-        place["overdue"] += row["overdue"] * rate
-        place["overdue_days"] = max(place["overdue_days"], row["overdue_days"])
-    for place in found.values():
-        place["exposure"] = place["exposure"].quantize(_CENT)
-        place["overdue"] = place["overdue"].quantize(_CENT)
+        place = segments.place_of(row)
+        sums = found.setdefault(place, {"exposure": ZERO, "overdue": ZERO, "overdue_days": 0})
+        for name in ("exposure", "overdue"):
+            sums[name] += segments.crossed(row[name], row["currency_code"], place)
+        sums["overdue_days"] = max(sums["overdue_days"], row["overdue_days"])
+    for place, sums in found.items():
+        for name in ("exposure", "overdue"):
+            sums[name] = segments.rounded(sums[name], place)
     return found
-
-
-def _orders(books: Books, config: Config) -> pl.DataFrame:
-    """Open orders with their value in the segment's currency and any block beside credit's."""
-    rates = {code: str(rate) for code, rate in config.hub.rates.items()}
-    rate = pl.col("TransactionCurrency").replace_strict(rates, default="1")
-    customers = books.sap["customers"].select(
-        "system_id", "OrderIsBlockedForCustomer", SoldToParty="Customer"
-    )
-    blocks = pl.col("DeliveryBlockReason", "HeaderBillingBlockReason", "OrderIsBlockedForCustomer")
-    orders = books.sap["sales_orders"].join(customers, on=["system_id", "SoldToParty"], how="left")
-    return orders.filter(pl.col("OverallSDProcessStatus").fill_null("") != "C").select(
-        "system_id",
-        pl.col("SalesOrder").alias("sales_order"),
-        pl.col("SoldToParty").alias("customer"),
-        pl.col("RequestedDeliveryDate").alias("requested_date"),
-        (pl.col("TotalNetAmount") * rate.cast(pl.Decimal(12, 6)))
-        .round(2)
-        .cast(pl.Decimal(28, 6))
-        .alias("amount_segment"),
-        (pl.col("TotalCreditCheckStatus") == "B").alias("is_blocked"),
-        pl.concat_str(blocks.fill_null("")).alias("other_block"),
-    )

@@ -1,17 +1,20 @@
-"""CRM figures: linked accounts, balances and invoices that differ from the ERP.
+"""CRM figures: linked accounts, balances and invoices that differ from the ERPs.
 
-What each should show is worked out again from the ERP's items, independent of the product's models:
-same definitions (DESIGN §9), other code. A difference is a whole object, however many fields.
+What each should show is worked out again from the ERPs' items, independent of the product's models:
+same definitions (DESIGN §9), other code. One account may stand for customers of several ERPs: their
+money adds up by company and currency, and in the group currency on the account itself. A
+difference is a whole object, however many fields.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 import polars as pl
 
 from ingestion.common.config import Config
 from sandbox.demo.books import Books
+from sandbox.demo.reading.frames import LimitKind
 
 __all__ = ["CrmFigures", "crm_figures"]
 
@@ -26,7 +29,7 @@ _BUCKETS = (
 _OTHERS = ("AR_Credits__c", "AR_Unapplied_Cash__c", "AR_Net__c")
 _BUCKET_DAYS = 30
 _KINDS = {"limited": "Limited", "unlimited": "Unlimited", "none_granted": "None Granted"}
-_MONEY = pl.Decimal(28, 6)
+ZERO = Decimal(0)
 #: Sums that were converted may round the last cent either way.
 _ROUNDING = Decimal("0.01")
 
@@ -46,44 +49,53 @@ class CrmFigures:
         return self.accounts + self.balances + self.invoices
 
 
-def crm_figures(
-    books: Books, config: Config, items: pl.DataFrame, limits: pl.DataFrame
-) -> CrmFigures:
-    """Compare the CRM with the ERP.
+def crm_figures(books: Books, config: Config, items: pl.DataFrame) -> CrmFigures:
+    """Compare the CRM with the ERPs.
 
     Args:
         books: what the systems hold.
-        config: key prefixes and rates.
+        config: rates.
         items: ``customer_items``.
-        limits: the ERP's limits with their kinds.
     """
-    links, live = _links(books, config)
+    links, live = _links(books)
     aged = _aged(items, books)
     return CrmFigures(
-        accounts=_wrong_accounts(books, config, links, aged, limits),
+        accounts=_wrong_accounts(books, config, links, aged),
         balances=_wrong_balances(books, links, aged),
         invoices=_wrong_invoices(books, links, aged),
-        unlinked=live - links.height,
+        unlinked=live - links["account_id"].n_unique(),
     )
 
 
-def _links(books: Books, config: Config) -> tuple[pl.DataFrame, int]:
-    """Account id to customer where one live account carries one known customer's number."""
-    prefixes = {system.system_id: system.key_prefix for system in config.systems.values()}
-    customers = books.sap["customers"].select(
-        customer="Customer",
-        customer_id=pl.concat_str(
-            pl.col("system_id").replace_strict(prefixes, default=""), "Customer", separator="-"
-        ),
-    )
-    number = pl.col("ERP_Customer_Id__c").str.strip_chars().str.to_uppercase().replace("", None)
-    padded = pl.when(number.str.contains(r"^\d+$")).then(number.str.zfill(10)).otherwise(number)
+def _links(books: Books) -> tuple[pl.DataFrame, int]:
+    """Account id to each customer whose number only this one live account carries.
+
+    An account names its customers by hub id (``SAP-0200123456``) or by the ERP's number, with or
+    without leading zeros, several between semicolons. A number that customers of two systems have
+    names nobody.
+    """
     accounts = books.crm["accounts"].filter(~pl.col("IsDeleted").fill_null(value=False))
-    numbered = accounts.select(account_id="Id", customer=padded).drop_nulls()
-    links = numbered.join(customers, on="customer").filter(
-        pl.len().over("customer") == 1, pl.len().over("account_id") == 1
+    named = (
+        accounts.select(
+            pl.col("Id").alias("account_id"),
+            pl.col("ERP_Customer_Id__c").str.to_uppercase().str.split(";").alias("name"),
+        )
+        .explode("name")
+        .with_columns(pl.col("name").str.strip_chars().replace("", None).alias("name"))
+        .drop_nulls()
     )
-    return links, accounts.height
+    names = pl.concat(
+        [books.customers.select("customer_id", name=one) for one in ("customer_id", "customer")]
+    ).with_columns(pl.col("name").str.to_uppercase())
+    # People leave out the zeros that ERPs put before a number; with them it is taken as it stands.
+    bare = pl.col("name").str.replace(r"^(.*-)?0+(\d+)$", "${1}${2}")
+    certain = (
+        pl.concat([names, names.with_columns(bare)])
+        .unique()
+        .filter(pl.col("customer_id").n_unique().over("name") == 1)
+    )
+    links = named.join(certain, on="name").select("account_id", "customer_id").unique()
+    return links.filter(pl.len().over("customer_id") == 1), accounts.height
 
 
 def _aged(items: pl.DataFrame, books: Books) -> pl.DataFrame:
@@ -102,7 +114,7 @@ def _aged(items: pl.DataFrame, books: Books) -> pl.DataFrame:
 
 def _sums(aged: pl.DataFrame) -> pl.DataFrame:
     """Balance per customer, company and currency, in the CRM's columns."""
-    amount = pl.col("amount")
+    amount = pl.col("amount_open")
     buckets = [
         amount.filter(pl.col("bucket") == name).sum().alias(column) for column, name in _BUCKETS
     ]
@@ -126,10 +138,12 @@ def _sums(aged: pl.DataFrame) -> pl.DataFrame:
 def _wrong_balances(books: Books, links: pl.DataFrame, aged: pl.DataFrame) -> int:
     """Balances that differ, lack, or stand for nothing any more and are not zero."""
     columns = [column for column, _ in _BUCKETS] + list(_OTHERS)
+    place = ["account_id", "company_code", "currency_code"]
     wanted = (
         _sums(aged)
         .join(links, on="customer_id")
-        .select("company_code", "currency_code", "account_id", *columns)
+        .group_by(place)
+        .agg(pl.col(column).sum() for column in columns)
     )
     shown = (
         books.crm["ar_balances"]
@@ -141,7 +155,6 @@ def _wrong_balances(books: Books, links: pl.DataFrame, aged: pl.DataFrame) -> in
             *columns,
         )
     )
-    place = ["account_id", "company_code", "currency_code"]
     joined = wanted.join(shown, on=place, how="full", coalesce=True, suffix="_shown")
     differs = pl.any_horizontal(
         pl.col(column).fill_null(0) != pl.col(f"{column}_shown").fill_null(0) for column in columns
@@ -170,7 +183,7 @@ def _wrong_invoices(books: Books, links: pl.DataFrame, aged: pl.DataFrame) -> in
             status=status,
             due_date="due_date",
             amount="amount",
-            open_amount=pl.when("is_open").then("amount").otherwise(0).cast(_MONEY),
+            open_amount="amount_open",
             bucket=pl.when("is_open").then("bucket").otherwise(pl.lit("Paid")),
         )
     )
@@ -194,13 +207,7 @@ def _wrong_invoices(books: Books, links: pl.DataFrame, aged: pl.DataFrame) -> in
     return joined.filter((is_absent & pl.col("is_open")) | (~is_absent & differs)).height
 
 
-def _wrong_accounts(
-    books: Books,
-    config: Config,
-    links: pl.DataFrame,
-    aged: pl.DataFrame,
-    limits: pl.DataFrame,
-) -> int:
+def _wrong_accounts(books: Books, config: Config, links: pl.DataFrame, aged: pl.DataFrame) -> int:
     """Linked accounts whose balance, overdue, limit, kind, hold or status differs."""
     shown = books.crm["accounts"].select(
         account_id="Id",
@@ -211,29 +218,68 @@ def _wrong_accounts(
         hold="AR_Credit_Hold__c",
         status="AR_Status__c",
     )
-    money = _in_group_currency(_sums(aged), config.hub.rates)
-    credit = {row["customer"]: row for row in limits.iter_rows(named=True)}
+    rates = config.hub.rates
+    money = _in_group_currency(_sums(aged).join(links, on="customer_id"), rates)
+    limits = _limits_in_group_currency(books, links, rates)
     wrong = 0
-    for row in links.join(shown, on="account_id").iter_rows(named=True):
-        balance, overdue = money.get(row["customer_id"], (Decimal(0), Decimal(0)))
-        account = credit.get(row["customer"])
-        kind = account["limit_kind"] if account else "unlimited"
-        is_blocked = bool(account and account["is_blocked"])
-        limit = {
-            "limited": account["limit_amount"] if account else None,
-            "none_granted": Decimal(0),
-        }
-        status = _status(balance, overdue, is_blocked=is_blocked)
+    for row in shown.join(links.select("account_id").unique(), on="account_id").iter_rows(
+        named=True
+    ):
+        balance, overdue = money.get(row["account_id"], (ZERO, ZERO))
+        limit = limits.get(row["account_id"], _Limit())
+        status = _status(balance, overdue, is_blocked=limit.is_blocked)
         is_right = (
             _near(row["balance"], balance)
             and _near(row["overdue"], overdue)
-            and row["limit"] == limit.get(kind)
-            and row["kind"] == _KINDS[kind]
-            and bool(row["hold"]) == is_blocked
+            and (row["limit"] is None if limit.shown is None else _near(row["limit"], limit.shown))
+            and row["kind"] == _KINDS[limit.kind]
+            and bool(row["hold"]) == limit.is_blocked
             and row["status"] == status
         )
         wrong += not is_right
     return wrong
+
+
+@dataclass(slots=True)
+class _Limit:
+    """What all credit accounts behind a CRM account grant together, in the group currency."""
+
+    kinds: set[str] = field(default_factory=set)
+    amount: Decimal = ZERO
+    is_blocked: bool = False
+
+    @property
+    def kind(self) -> str:
+        """One that is unlimited makes all so; without any credit account nothing limits."""
+        if not self.kinds or LimitKind.UNLIMITED in self.kinds:
+            return LimitKind.UNLIMITED
+        is_limited = LimitKind.LIMITED in self.kinds
+        return LimitKind.LIMITED if is_limited else LimitKind.NONE_GRANTED
+
+    @property
+    def shown(self) -> Decimal | None:
+        """The amount that stands in the CRM."""
+        if self.kind == LimitKind.UNLIMITED:
+            return None
+        return self.amount.quantize(_ROUNDING) if self.kind == LimitKind.LIMITED else ZERO
+
+
+def _limits_in_group_currency(
+    books: Books, links: pl.DataFrame, rates: Mapping[str, Decimal]
+) -> dict[str, _Limit]:
+    """CRM account to its limit."""
+    customers = books.customers.select("system_id", "customer", "customer_id")
+    credit = books.credit.join(customers, on=["system_id", "customer"]).join(
+        links, on="customer_id"
+    )
+    found: dict[str, _Limit] = {}
+    for row in credit.iter_rows(named=True):
+        limit = found.setdefault(row["account_id"], _Limit())
+        limit.kinds.add(row["limit_kind"])
+        limit.is_blocked |= row["is_blocked"]
+        if row["limit_kind"] == LimitKind.LIMITED:
+            limit.amount += row["limit_amount"] * rates.get(row["segment_currency"], Decimal(1))
+    return found
 
 
 def _status(balance: Decimal, overdue: Decimal, *, is_blocked: bool) -> str:
@@ -247,17 +293,17 @@ def _status(balance: Decimal, overdue: Decimal, *, is_blocked: bool) -> str:
 def _in_group_currency(
     sums: pl.DataFrame, rates: Mapping[str, Decimal]
 ) -> dict[str, tuple[Decimal, Decimal]]:
-    """Customer to net balance and overdue amount in the group currency."""
+    """CRM account to net balance and overdue amount in the group currency."""
     found: dict[str, tuple[Decimal, Decimal]] = {}
-    for customer_id, currency, net, overdue in sums.select(
-        "customer_id", "currency_code", "AR_Net__c", "overdue"
+    for account_id, currency, net, overdue in sums.select(
+        "account_id", "currency_code", "AR_Net__c", "overdue"
     ).iter_rows():
         rate = rates.get(currency, Decimal(1))
-        before = found.get(customer_id, (Decimal(0), Decimal(0)))
-        found[customer_id] = (before[0] + net * rate, before[1] + overdue * rate)
+        before = found.get(account_id, (ZERO, ZERO))
+        found[account_id] = (before[0] + net * rate, before[1] + overdue * rate)
     return {
-        customer_id: (net.quantize(_ROUNDING), overdue.quantize(_ROUNDING))
-        for customer_id, (net, overdue) in found.items()
+        account_id: (net.quantize(_ROUNDING), overdue.quantize(_ROUNDING))
+        for account_id, (net, overdue) in found.items()
     }
 
 

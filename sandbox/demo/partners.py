@@ -4,7 +4,7 @@ The extract knows a number, a masked name and items; an ERP wants a whole master
 added is made up from the seed and looks like nothing real.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +13,7 @@ import polars as pl
 from sandbox.demo.dataset import Dataset
 from sandbox.demo.identifiers import iban, tax_number
 from sandbox.demo.settings import Settings
+from sandbox.demo.systems import ErpPlan, plan_of_company
 
 __all__ = ["Partner", "make_partners"]
 
@@ -21,7 +22,15 @@ _STREETS = ("Commerce Street", "Mill Road", "Harbor Avenue", "Market Street", "D
 _US_CITIES = (("Columbus", "OH", "43004"), ("Tulsa", "OK", "74103"), ("Boise", "ID", "83702"),
               ("Macon", "GA", "31201"), ("Salem", "OR", "97301"), ("Dayton", "OH", "45402"),
               ("Peoria", "IL", "61602"), ("Mobile", "AL", "36602"))  # fmt: skip
-_CA_CITIES = (("Guelph", "ON", "N1H 1A1"), ("Regina", "SK", "S4P 0A1"), ("Laval", "QC", "H7A 0A1"))
+_CITIES = {
+    "US": _US_CITIES,
+    "CA": (("Guelph", "ON", "N1H 1A1"), ("Regina", "SK", "S4P 0A1"), ("Laval", "QC", "H7A 0A1")),
+    "DE": (("Kassel", "HE", "34117"), ("Ulm", "BW", "89073"), ("Bremen", "HB", "28195")),
+    "GB": (("Leeds", "", "LS1 4AP"), ("Derby", "", "DE1 2QY"), ("Swansea", "", "SA1 3SN")),
+    "AU": (("Geelong", "VIC", "3220"), ("Cairns", "QLD", "4870"), ("Hobart", "TAS", "7000")),
+    "SG": (("Singapore", "", "048616"), ("Singapore", "", "239519")),
+    "JP": (("Sendai", "04", "980-0021"), ("Nara", "29", "630-8001"), ("Kobe", "28", "650-0021")),
+}
 #: Made-up banks: country, bank code, name.
 _BANKS = (("GB", "NRTH", "North Bank"), ("GB", "CNTY", "County Bank"), ("NL", "HAVN", "Haven Bank"),
           ("NL", "POLD", "Polder Bank"), ("DE", "99990001", "Main Bank"))  # fmt: skip
@@ -35,7 +44,8 @@ class Partner:
         companies: company code to payment terms.
         spellings: every spelling of its name, the ERP's first.
         account: the IBAN it pays from.
-        is_account_known: whether SAP's bank data holds that IBAN.
+        is_account_known: whether the ERP's bank data holds that IBAN.
+        family: customers of several ERPs with one family are one business; empty is alone.
     """
 
     customer: str
@@ -55,6 +65,7 @@ class Partner:
     bank_code: str
     bank_name: str
     is_account_known: bool
+    family: str = ""
 
     @property
     def base_name(self) -> str:
@@ -62,11 +73,14 @@ class Partner:
         return self.name.rsplit(" ", 1)[0] if " " in self.name else self.name
 
 
-def make_partners(dataset: Dataset, settings: Settings, seed: int) -> dict[str, Partner]:
+def make_partners(
+    dataset: Dataset, plans: Sequence[ErpPlan], settings: Settings, seed: int
+) -> dict[str, Partner]:
     """Every customer of the dataset as a partner, by customer number, in number order."""
     random = np.random.default_rng([seed, 2])
+    plan_by_company = plan_of_company(plans)
     spellings = _spellings(dataset)
-    companies = _companies(dataset)
+    traded = _companies(dataset)
     partners: dict[str, Partner] = {}
     for serial, (customer, name) in enumerate(
         dataset.customers.unique("customer", keep="first", maintain_order=True)
@@ -74,22 +88,26 @@ def make_partners(dataset: Dataset, settings: Settings, seed: int) -> dict[str, 
         .select("customer", "name")
         .iter_rows()
     ):
-        own = companies[customer]
+        own = traded[customer]
+        # Of several countries the last one.
+        country = max(plan_by_company[code].companies[code].country for code in own)
         names = (name, *(other for other in spellings.get(customer, ()) if other != name))
-        partners[customer] = _partner(customer, names, own, serial, settings, random)
-    return _with_shared_accounts(partners, settings, random)
+        partners[customer] = _partner(customer, names, own, country, serial, settings, random)
+    partners = _with_shared_accounts(partners, settings, random)
+    systems = {one: plan_by_company[min(own)].system_id for one, own in traded.items()}
+    return _with_families(partners, systems, settings, random) if len(plans) > 1 else partners
 
 
 def _partner(
     customer: str,
     names: tuple[str, ...],
     companies: dict[str, str],
+    country: str,
     serial: int,
     settings: Settings,
     random: np.random.Generator,
 ) -> Partner:
-    country = "CA" if all(code.startswith("CA") for code in companies) else "US"
-    cities = _CA_CITIES if country == "CA" else _US_CITIES
+    cities = _CITIES[country]
     city, region, postal_code = cities[int(random.integers(len(cities)))]
     bank_country, bank_code, bank_name = _BANKS[int(random.integers(len(_BANKS)))]
     tax_type, number = tax_number(country, int(random.integers(1, 10**9)))
@@ -118,7 +136,7 @@ def _partner(
 def _with_shared_accounts(
     partners: dict[str, Partner], settings: Settings, random: np.random.Generator
 ) -> dict[str, Partner]:
-    """Some customers pay from another one's account, which SAP then knows for both."""
+    """Some customers pay from another one's account, which the ERP then knows for both."""
     numbers = list(partners)
     count = round(len(numbers) * settings.payers.shared_account_share)
     for index in random.choice(len(numbers), count, replace=False).tolist():
@@ -131,6 +149,30 @@ def _with_shared_accounts(
             bank_name=other.bank_name,
             is_account_known=other.is_account_known,
         )
+    return partners
+
+
+def _with_families(
+    partners: dict[str, Partner],
+    systems: Mapping[str, str],
+    settings: Settings,
+    random: np.random.Generator,
+) -> dict[str, Partner]:
+    """Some businesses are customers of two or three ERPs, under the same names."""
+    pools: dict[str, list[str]] = {}
+    for customer in partners:
+        pools.setdefault(systems[customer], []).append(customer)
+    home, *others = (random.permutation(pool).tolist() for pool in pools.values())
+    for number in range(max(1, round(len(home) * settings.crm.shared_account_share))):
+        lead = partners[home[number]]
+        # Every other family has a third member.
+        wanted = 1 + number % 2
+        found = [pool.pop() for pool in (others * 2)[number % len(others) :][:wanted] if pool]
+        for customer in found:
+            partners[customer] = replace(
+                partners[customer], name=lead.name, spellings=lead.spellings, family=lead.customer
+            )
+        partners[lead.customer] = replace(lead, family=lead.customer)
     return partners
 
 

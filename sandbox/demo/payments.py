@@ -15,10 +15,11 @@ from enum import StrEnum
 import numpy as np
 import polars as pl
 
-from sandbox.demo.dataset import INVOICES, Dataset
+from sandbox.demo.dataset import INVOICES, Dataset, unit_of
 from sandbox.demo.identifiers import bank_reference, iban, own_iban
 from sandbox.demo.partners import Partner
 from sandbox.demo.settings import ReceiptSettings, Settings
+from sandbox.demo.systems import ErpPlan
 
 __all__ = ["OwnAccount", "Payment", "PaymentKind", "Payments", "make_payments", "purchase_order"]
 
@@ -50,12 +51,18 @@ class PaymentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OwnAccount:
-    """One of our own bank accounts. ``bank_line``: who books its lines, ``hub`` or ``erp``."""
+    """One of our own bank accounts.
+
+    Attributes:
+        system_id: of the ERP whose company it belongs to.
+        bank_line: who books its lines, ``hub`` or ``erp``.
+    """
 
     account: str
     company_code: str
     currency_code: str
     bank_line: str
+    system_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,53 +112,59 @@ def purchase_order(invoice_number: str) -> str:
 
 
 def make_payments(
-    dataset: Dataset, partners: Mapping[str, Partner], settings: Settings, seed: int
+    dataset: Dataset,
+    plans: Sequence[ErpPlan],
+    partners: Mapping[str, Partner],
+    settings: Settings,
+    seed: int,
 ) -> Payments:
     """Every receipt of the dataset as a payment, plus duplicates and credit memos."""
     random = np.random.default_rng([seed, 3])
-    accounts = {(a.company_code, a.currency_code): a for a in _own_accounts(dataset)}
-    lockbox, lockbox_payers = _lockbox(dataset, settings.receipts, random)
+    accounts = {(a.company_code, a.currency_code): a for a in _own_accounts(dataset, plans)}
+    lockboxes = [_lockbox(dataset, plan, settings.receipts, random) for plan in plans]
+    lockbox_of = {place: own for own, payers in lockboxes if own for place in payers}
     maker = _Maker(partners, settings, random, set(dataset.invoices["invoice_number"]))
     items = _items_of_receipts(dataset)
     payments: list[Payment] = []
     for row in dataset.receipts.sort("clear_date", "receipt_number").iter_rows(named=True):
-        is_lockbox = (row["company_code"], row["customer"]) in lockbox_payers
         account = accounts[row["company_code"], row["currency_code"]]
-        if lockbox and is_lockbox and row["currency_code"] == lockbox.currency_code:
+        lockbox = lockbox_of.get((row["company_code"], row["customer"]))
+        if lockbox and row["currency_code"] == lockbox.currency_code:
             account = lockbox
         payment = maker.payment(row, items[row["receipt_number"]], account)
         payments.append(payment)
         if random.random() < settings.receipts.duplicate_share:
             payments.append(maker.again(payment, dataset.as_of - timedelta(days=1)))
     payments.sort(key=lambda p: (p.value_date, p.bank_reference))
-    own = (*accounts.values(), *((lockbox,) if lockbox else ()))
+    own = (*accounts.values(), *(one for one, _ in lockboxes if one))
     return Payments(tuple(payments), own, maker.credit_memo_frame())
 
 
-def _own_accounts(dataset: Dataset) -> list[OwnAccount]:
+def _own_accounts(dataset: Dataset, plans: Sequence[ErpPlan]) -> list[OwnAccount]:
     """One account per company code and currency it is paid in; the hub books its lines."""
     paid_in = dataset.receipts.select("company_code", "currency_code").unique().iter_rows()
-    places = {*dataset.companies.items(), *paid_in}
+    kept_in = {(c, one.currency_code) for plan in plans for c, one in plan.companies.items()}
+    systems = {code: plan.system_id for plan in plans for code in plan.companies}
     return [
-        OwnAccount(own_iban(company, currency), company, currency, "hub")
-        for company, currency in sorted(places)
+        OwnAccount(own_iban(company, currency), company, currency, "hub", systems[company])
+        for company, currency in sorted({*kept_in, *paid_in})
     ]
 
 
 def _lockbox(
     dataset: Dataset,
+    plan: ErpPlan,
     settings: ReceiptSettings,
     random: np.random.Generator,
 ) -> tuple[OwnAccount | None, set[tuple[str, str]]]:
-    """A second account of the busiest company, whose lines the ERP books, and who pays into it."""
-    if not dataset.receipts.height:
+    """A second account of an ERP's busiest company: it books the lines; who pays into it."""
+    receipts = dataset.receipts.filter(pl.col("company_code").is_in(list(plan.companies)))
+    if not receipts.height:
         return None, set()
-    company = dataset.receipts["company_code"].mode().sort()[0]
+    company = receipts["company_code"].mode().sort()[0]
     currency = dataset.companies[company]
     counted = (
-        dataset.receipts.filter(
-            pl.col("company_code") == company, pl.col("currency_code") == currency
-        )
+        receipts.filter(pl.col("company_code") == company, pl.col("currency_code") == currency)
         .group_by("customer")
         .len()
         .sort("customer")
@@ -162,7 +175,8 @@ def _lockbox(
     chosen = (
         {(company, str(c)) for c in random.choice(payers, count, replace=False)} if count else set()
     )
-    lockbox = OwnAccount(own_iban(company, currency, _LOCKBOX), company, currency, "erp")
+    account = own_iban(company, currency, _LOCKBOX)
+    lockbox = OwnAccount(account, company, currency, "erp", plan.system_id)
     return lockbox, chosen
 
 
@@ -204,11 +218,12 @@ class _Maker:
         assert isinstance(value_date, date)
         partner = self._partners[customer]
         kind = self._kind(customer, items, own)
-        pays = {number: amount for number, amount, _ in items}
+        unit = unit_of(str(row["currency_code"]))
+        pays = {number: amount.quantize(unit) for number, amount, _ in items}
         if kind is PaymentKind.CREDIT_MEMO:
-            pays |= self._credit_memo(row, items)
+            pays |= self._credit_memo(row, items, unit)
         amount = sum(pays.values(), Decimal(0))
-        amount += self._difference(kind, amount)
+        amount += self._difference(kind, amount, unit)
         lines, structured = self._remittance(kind, list(pays), customer)
         payment = Payment(
             receipt_number=str(row["receipt_number"]),
@@ -220,7 +235,7 @@ class _Maker:
             amount=amount,
             currency_code=str(row["currency_code"]),
             value_date=value_date,
-            bank_reference=self._reference(value_date, own),
+            bank_reference=self._reference(value_date, own.company_code),
             end_to_end_id=f"E2E{row['receipt_number']}",
             text_lines=lines,
             structured=structured,
@@ -234,17 +249,11 @@ class _Maker:
         """The same payment a few days later: the payer's mistake, it pays nothing."""
         later = payment.value_date + timedelta(days=int(self._random.integers(1, 6)))
         value_date = min(later, last_day)
-        account = OwnAccount(
-            payment.account,
-            payment.company_code,
-            payment.currency_code,
-            "erp" if payment.booked_by == "erp" else "hub",
-        )
         return replace(
             payment,
             receipt_number=f"{payment.receipt_number}D",
             value_date=value_date,
-            bank_reference=self._reference(value_date, account),
+            bank_reference=self._reference(value_date, payment.company_code),
             end_to_end_id=f"{payment.end_to_end_id}D",
             kind=PaymentKind.DUPLICATE,
             pays={},
@@ -287,10 +296,12 @@ class _Maker:
             )
         return self._habits[customer]
 
-    def _credit_memo(self, row: Mapping[str, object], items: Sequence[Item]) -> dict[str, Decimal]:
+    def _credit_memo(
+        self, row: Mapping[str, object], items: Sequence[Item], unit: Decimal
+    ) -> dict[str, Decimal]:
         """A credit memo of 2 to 20 percent of the payment, posted before it."""
         total = sum((amount for _, amount, _ in items), Decimal(0))
-        amount = -(total * int(self._random.integers(2, 21)) / 100).quantize(Decimal("0.01"))
+        amount = -(total * int(self._random.integers(2, 21)) / 100).quantize(unit)
         number = f"17{len(self._credit_memos) + 1:08d}"
         paid_on = row["clear_date"]
         assert isinstance(paid_on, date)
@@ -301,10 +312,10 @@ class _Maker:
         )
         return {number: amount}
 
-    def _difference(self, kind: PaymentKind, amount: Decimal) -> Decimal:
+    def _difference(self, kind: PaymentKind, amount: Decimal, unit: Decimal) -> Decimal:
         """What a short or an over-payment is off by: 1 to 5 percent, never to zero."""
         percent = int(self._random.integers(1, 6))
-        part = max((amount * percent / 100).quantize(Decimal("0.01")), Decimal("0.01"))
+        part = max((amount * percent / 100).quantize(unit), unit)
         return {PaymentKind.SHORT: -part, PaymentKind.OVER: part}.get(kind, Decimal(0))
 
     def _remittance(
@@ -327,6 +338,8 @@ class _Maker:
         """One digit changed, so that no document has the number."""
         for _ in range(50):
             place = int(self._random.integers(len(number)))
+            if not number[place].isdigit():
+                continue
             digit = str(int(self._random.integers(10)))
             changed = number[:place] + digit + number[place + 1 :]
             if changed != number and changed not in self._numbers:
@@ -354,11 +367,11 @@ class _Maker:
         is_clerk = self._random.random() < self._settings.receipts.clerk_booked_share
         return "clerk" if is_clerk and kind is not PaymentKind.UNKNOWN_PAYER else ""
 
-    def _reference(self, value_date: date, own: OwnAccount) -> str:
+    def _reference(self, value_date: date, company_code: str) -> str:
         """The bank counts its entries over all our accounts of a company."""
-        serial = self._serials.get(own.company_code, 0) + 1
-        self._serials[own.company_code] = serial
-        return bank_reference(value_date, own.company_code, serial)
+        serial = self._serials.get(company_code, 0) + 1
+        self._serials[company_code] = serial
+        return bank_reference(value_date, company_code, serial)
 
 
 def _wrapped(style: str, numbers: Sequence[str]) -> tuple[str, ...]:

@@ -12,12 +12,13 @@ from typing import Any
 
 from reverse_etl.sap_s4hana.messages import DebtorItem, EntryHeader, GlItem, JournalEntry
 from sandbox.demo.additions import World
-from sandbox.demo.crm import PostedItem
-from sandbox.demo.files import GL_ACCOUNTS, KEY_PREFIX
+from sandbox.demo.crm import ItemNature, PostedItem
 from sandbox.demo.payments import Payment, purchase_order
 
 __all__ = ["entries_of", "posted_item"]
 
+_REVENUE = "41000000"
+_NATURES = {"RV": ItemNature.INVOICE, "DZ": ItemNature.PAYMENT}
 _BILLING_USER = "BILLING"
 _CLERK = "CLERK01"
 _BANK_USER = "BANKSTMT"
@@ -25,12 +26,13 @@ _PURCHASE_ORDER_LENGTH = 12
 
 
 def entries_of(world: World) -> Iterator[JournalEntry]:
-    """Every posting of the seeded books, invoices first, in posting-date order."""
+    """Every posting of the seeded books of one ERP, invoices first, in posting-date order."""
+    bank = world.plans[0].bank_gl_account
     for row in world.items.iter_rows(named=True):
         yield _invoice(row)
     for payment in world.payments.payments:
         if payment.booked_by:
-            yield _receipt(payment)
+            yield _receipt(payment, bank)
 
 
 def _invoice(row: dict[str, Any]) -> JournalEntry:
@@ -60,7 +62,7 @@ def _invoice(row: dict[str, Any]) -> JournalEntry:
                 net_payment_days=row["net_days"],
             ),
         ),
-        gl_items=(GlItem(GL_ACCOUNTS["revenue"], -amount),),
+        gl_items=(GlItem(_REVENUE, -amount),),
     )
 
 
@@ -69,7 +71,7 @@ def _base_date(due_date: date, net_days: int) -> date:
     return date.fromordinal(due_date.toordinal() - net_days)
 
 
-def _receipt(payment: Payment) -> JournalEntry:
+def _receipt(payment: Payment, bank: str) -> JournalEntry:
     """A receipt on the customer's account, booked without the hub: Reference3 stays empty."""
     user = _CLERK if payment.booked_by == "clerk" else _BANK_USER
     return JournalEntry(
@@ -92,7 +94,7 @@ def _receipt(payment: Payment) -> JournalEntry:
                 net_payment_days=0,
             ),
         ),
-        gl_items=(GlItem(GL_ACCOUNTS["bank"], payment.amount, value_date=payment.value_date),),
+        gl_items=(GlItem(bank, payment.amount, value_date=payment.value_date),),
     )
 
 
@@ -100,15 +102,17 @@ def _entry_id(*parts: str) -> str:
     return hashlib.sha256("\x1f".join(("demo", *parts)).encode()).hexdigest()[:32]
 
 
-def posted_item(entry: JournalEntry, fiscal_year: str, document: str) -> PostedItem:
+def posted_item(
+    entry: JournalEntry, key_prefix: str, fiscal_year: str, document: str
+) -> PostedItem:
     """What the ERP confirmed of an entry's customer line: always item 001."""
     debtor, header = entry.debtor_items[0], entry.header
     base = debtor.due_base_date or header.document_date
     return PostedItem(
-        item_key=f"{KEY_PREFIX}-{header.company_code}-{fiscal_year}-{document}-001",
+        item_key=f"{key_prefix}-{header.company_code}-{fiscal_year}-{document}-001",
         customer=debtor.customer,
         company_code=header.company_code,
-        document_type=header.document_type,
+        nature=_NATURES.get(header.document_type, ItemNature.CREDIT_MEMO),
         invoice_number=header.document_reference,
         amount=debtor.amount,
         currency_code=entry.currency_code,

@@ -19,12 +19,15 @@ from ingestion.dynamics365_finance.client import D365Client, Operation
 from ingestion.dynamics365_finance.settings import DEFAULT_OPTIONS
 from sandbox.demo.additions import World
 from sandbox.demo.credit import CreditAccount, LimitKind, Order
-from sandbox.demo.crm import PostedItem
+from sandbox.demo.crm import ItemNature, PostedItem
 from sandbox.demo.dataset import DatasetError
 from sandbox.demo.partners import Partner
 from sandbox.demo.payments import Payment, purchase_order
 
-__all__ = ["Say", "SetClock", "seed_dynamics365_finance"]
+__all__ = ["Client", "Say", "SetClock", "seed_dynamics365_finance"]
+
+#: What the seeding opens for this kind.
+Client = D365Client
 
 Say = Callable[[str], None]
 SetClock = Callable[[date], Awaitable[None]]
@@ -213,7 +216,7 @@ def _invoice(row: dict[str, Any], key_prefix: str) -> _Posting:
         item_key=f"{key_prefix}-{company}-{day.year}-{{document}}-001",
         customer=row["customer"],
         company_code=company,
-        document_type="RG" if amount < 0 else "RV",
+        nature=ItemNature.CREDIT_MEMO if amount < 0 else ItemNature.INVOICE,
         invoice_number=number,
         amount=amount,
         currency_code=row["currency_code"],
@@ -249,7 +252,7 @@ def _receipt(payment: Payment, number: int, key_prefix: str) -> _Posting:
         item_key=f"{key_prefix}-{company}-{day.year}-{{document}}-001",
         customer=payment.customer,
         company_code=company,
-        document_type="DZ",
+        nature=ItemNature.PAYMENT,
         invoice_number=reference,
         amount=-payment.amount,
         currency_code=payment.currency_code,

@@ -17,12 +17,15 @@ from ingestion.netsuite.client import NetSuiteClient
 from ingestion.netsuite.settings import BATCH_MAX
 from sandbox.demo.additions import World
 from sandbox.demo.credit import CreditAccount, LimitKind, Order
-from sandbox.demo.crm import PostedItem
+from sandbox.demo.crm import ItemNature, PostedItem
 from sandbox.demo.dataset import DatasetError
 from sandbox.demo.partners import Partner
 from sandbox.demo.payments import Payment, purchase_order
 
-__all__ = ["Say", "SetClock", "seed_netsuite"]
+__all__ = ["Client", "Say", "SetClock", "seed_netsuite"]
+
+#: What the seeding opens for this kind.
+Client = NetSuiteClient
 
 Say = Callable[[str], None]
 SetClock = Callable[[date], Awaitable[None]]
@@ -220,7 +223,7 @@ def _invoice(row: dict[str, Any], currencies: dict[str, str], key_prefix: str) -
         item_key=f"{key_prefix}-{row['company_code']}-{day.year}-{{document}}-001",
         customer=row["customer"],
         company_code=row["company_code"],
-        document_type="CustCred" if is_credit else "CustInvc",
+        nature=ItemNature.CREDIT_MEMO if is_credit else ItemNature.INVOICE,
         invoice_number=number,
         amount=amount,
         currency_code=row["currency_code"],
@@ -250,7 +253,7 @@ def _receipt(payment: Payment, currencies: dict[str, str], key_prefix: str) -> _
         item_key=f"{key_prefix}-{payment.company_code}-{day.year}-{{document}}-001",
         customer=payment.customer,
         company_code=payment.company_code,
-        document_type="CustPymt",
+        nature=ItemNature.PAYMENT,
         invoice_number=reference,
         amount=-payment.amount,
         currency_code=payment.currency_code,

@@ -6,17 +6,17 @@ org refuses stops the seeding.
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ingestion.salesforce.client import SalesforceClient
 from ingestion.salesforce.settings import COLLECTION_ROWS_MAX
 from sandbox.demo.additions import World
 from sandbox.demo.crm import CrmAccount, PostedItem, Row, balance_rows, invoice_rows
 from sandbox.demo.dataset import DatasetError
-from sandbox.demo.files import KEY_PREFIX
-from sandbox.demo.seed_sap import Say
 
 __all__ = ["seed_accounts", "seed_receivables"]
+
+Say = Callable[[str], None]
 
 _BULK_ROWS_MAX = 50_000
 _BULK_INTERVAL_SECONDS = 0.1
@@ -36,7 +36,7 @@ async def seed_accounts(client: SalesforceClient, world: World, say: Say) -> dic
     for start in range(0, len(accounts), COLLECTION_ROWS_MAX):
         chunk = accounts[start : start + COLLECTION_ROWS_MAX]
         ids |= await _create(client, chunk)
-    say(f"{len(accounts)} CRM accounts, {len(ids)} with the ERP's number")
+    say(f"{len(accounts)} CRM accounts that know {len(ids)} ERP customers")
     return ids
 
 
@@ -51,7 +51,7 @@ async def _create(client: SalesforceClient, chunk: Sequence[CrmAccount]) -> dict
                 code="seeding_refused",
             )
         if account.is_linked:
-            found[account.customer] = str(result["id"])
+            found |= dict.fromkeys(account.customers, str(result["id"]))
     return found
 
 
@@ -69,7 +69,7 @@ async def seed_receivables(
     """
     as_of = world.dataset.as_of
     invoices = invoice_rows(posted, account_ids, as_of, world.settings, world.seed)
-    balances = balance_rows(posted, account_ids, KEY_PREFIX, as_of, world.settings, world.seed)
+    balances = balance_rows(posted, account_ids, world.plans, as_of, world.settings, world.seed)
     await _load(client, "AR_Invoice__c", "ERP_Invoice_Key__c", invoices)
     say(f"{len(invoices)} CRM invoices")
     await _load(client, "AR_Balance__c", "ERP_Balance_Key__c", balances)

@@ -18,12 +18,15 @@ from ingestion.common.errors import LedgerloopError
 from ingestion.workday.client import WorkdayClient, add, add_reference, id_of
 from sandbox.demo.additions import World
 from sandbox.demo.credit import CreditAccount, LimitKind
-from sandbox.demo.crm import PostedItem
+from sandbox.demo.crm import ItemNature, PostedItem
 from sandbox.demo.dataset import DatasetError
 from sandbox.demo.partners import Partner
 from sandbox.demo.payments import Payment, purchase_order
 
-__all__ = ["Say", "SetClock", "seed_workday"]
+__all__ = ["Client", "Say", "SetClock", "seed_workday"]
+
+#: What the seeding opens for this kind.
+Client = WorkdayClient
 
 Say = Callable[[str], None]
 SetClock = Callable[[date], Awaitable[None]]
@@ -99,7 +102,7 @@ def _keyed(item: PostedItem, wid: str, key_prefix: str) -> PostedItem:
     year = item.document_date.year
     key = f"{key_prefix}-{item.company_code}-{year}-{wid.upper()}-001"
     return PostedItem(
-        key, item.customer, item.company_code, item.document_type, item.invoice_number,
+        key, item.customer, item.company_code, item.nature, item.invoice_number,
         item.amount, item.currency_code, item.document_date, item.due_date,
     )  # fmt: skip
 
@@ -177,7 +180,7 @@ def _invoice(client: WorkdayClient, row: dict[str, Any]) -> _Posting:
     add(data, "Due_Date_Override", row["due_date"].isoformat())
     add(data, "Control_Amount_Total", str(row["amount"]))
     add(data, "Customer_PO_Number", purchase_order(number))
-    return _Posting(day, content, _item(row, "INVOICE", row["due_date"]))
+    return _Posting(day, content, _item(row, ItemNature.INVOICE, row["due_date"]))
 
 
 def _adjustment(client: WorkdayClient, row: dict[str, Any]) -> _Posting:
@@ -195,12 +198,12 @@ def _adjustment(client: WorkdayClient, row: dict[str, Any]) -> _Posting:
     add(data, "Increase_Amount_Due", "false")
     add(data, "Adjustment_Date", day.isoformat())
     add(data, "Control_Amount_Total", str(amount))
-    return _Posting(day, content, _item(row, "ADJUSTMENT", day))
+    return _Posting(day, content, _item(row, ItemNature.CREDIT_MEMO, day))
 
 
-def _item(row: dict[str, Any], document_type: str, due_date: date) -> PostedItem:
+def _item(row: dict[str, Any], nature: ItemNature, due_date: date) -> PostedItem:
     return PostedItem(
-        "", row["customer"], row["company_code"], document_type, row["invoice_number"],
+        "", row["customer"], row["company_code"], nature, row["invoice_number"],
         row["amount"], row["currency_code"], row["posting_date"], due_date,
     )  # fmt: skip
 
@@ -221,7 +224,7 @@ def _receipt(client: WorkdayClient, payment: Payment) -> _Posting:
     add_reference(data, "Remitfrom_Customer_Reference", "Customer_ID", payment.customer)
     add(data, "Payment_Memo", f"Payment {payment.payer_name}")
     item = PostedItem(
-        "", payment.customer, payment.company_code, "PAYMENT", reference, -payment.amount,
+        "", payment.customer, payment.company_code, ItemNature.PAYMENT, reference, -payment.amount,
         payment.currency_code, day, day,
     )  # fmt: skip
     return _Posting(day, content, item)

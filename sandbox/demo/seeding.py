@@ -6,36 +6,50 @@ memory. ``seed_systems`` is the work itself.
 """
 
 import asyncio
+import importlib
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as day_time
 from pathlib import Path
 from typing import Any
 
 from ingestion.common.config import System
+from ingestion.common.errors import LedgerloopError
 from ingestion.common.transport import AiohttpTransport, Request
 from ingestion.salesforce.client import SalesforceClient
-from ingestion.sap_s4hana.client import SapClient
 from reverse_etl.planning.policy import load_policy
 from sandbox.demo.additions import World, make_world
 from sandbox.demo.camt import make_statements
+from sandbox.demo.common_clock import CommonClock, SetClock
+from sandbox.demo.crm import PostedItem
 from sandbox.demo.dataset import Dataset, DatasetError
-from sandbox.demo.files import BANK_SYSTEM, CRM_SYSTEM, ERP_SYSTEM, write_files
+from sandbox.demo.files import write_files
 from sandbox.demo.generator import generate
 from sandbox.demo.highradius import read_directory
 from sandbox.demo.seed_salesforce import seed_accounts, seed_receivables
-from sandbox.demo.seed_sap import Say, seed_sap
 from sandbox.demo.settings import load_settings
+from sandbox.demo.systems import (
+    BANK_SYSTEM,
+    CRM_SYSTEM,
+    ErpPlan,
+    is_extract,
+    plans_of,
+    world_plans,
+)
 from sandbox.sap_s4hana.settings import SapSettings
 from sandbox.sftp.exchange import drop_statement
 
 __all__ = ["load_dataset", "seed_systems"]
 
+Say = Callable[[str], None]
+
 #: The sandbox's clock stands at noon UTC, when it is the as-of date in every company's zone.
 _HOUR = 12
+#: Up to so many companies the settings' own sizes are enough.
+_COMPANIES_FEW = 20
 #: The CRM was last touched before the as-of date.
 _CRM_IS_BEHIND = timedelta(days=1)
 
@@ -49,17 +63,20 @@ async def load_dataset(
     customers: int | None = None,
     open_items: int | None = None,
     closed_items: int | None = None,
+    companies: int | None = None,
 ) -> None:
     """Seed a running sandbox in a child process, which prints its progress to stderr.
 
     Args:
-        dataset: directory of an extract; None makes the synthetic twin.
+        dataset: directory of an extract; None makes a synthetic world of the ERPs that run, or,
+            where SAP is the only one, a twin of the real extract.
         endpoints: the tree of the endpoints file.
         home: ``LEDGERLOOP_HOME``: bank files and the demo's own files go below it.
         seed: of everything random; None takes the settings'.
         customers: how many the twin has; None takes the settings'.
         open_items: of the twin.
         closed_items: of the twin, paid at the bank.
+        companies: legal entities of the world's ERPs together; None takes the plans' own.
 
     Raises:
         DatasetError: the extract cannot be used or a system refused something.
@@ -69,6 +86,7 @@ async def load_dataset(
         "endpoints": dict(endpoints),
         "home": str(home),
         "seed": seed,
+        "companies": companies,
         "sizes": {
             "customers": customers,
             "open_items": open_items,
@@ -96,19 +114,19 @@ async def seed_systems(
     dataset: Dataset,
     endpoints: Mapping[str, Any],
     home: Path,
+    plans: Sequence[ErpPlan],
     *,
     seed: int | None = None,
     say: Say = lambda _: None,
 ) -> World:
-    """Seed SAP, the CRM and the bank's folder, and write the demo's files.
+    """Seed the ERPs, the CRM and the bank's folder, and write the demo's files.
 
     Raises:
         DatasetError: a system refused something; nothing that came after it was sent.
     """
-    dataset = dataset.of_companies(SapSettings().companies)
     policy = load_policy().credit
     world = make_world(
-        dataset, load_settings(), seed=seed, overdue_days_max=policy.release_overdue_days_max
+        dataset, load_settings(), plans, seed=seed, overdue_days_max=policy.release_overdue_days_max
     )
     say(f"{dataset.source}: as of {dataset.as_of}, seed {world.seed}")
     for note in dataset.notes:
@@ -117,16 +135,14 @@ async def seed_systems(
     async def set_clock(day: date) -> None:
         await _set_clock(endpoints, day)
 
-    sap = SapClient(_system(endpoints, ERP_SYSTEM), _transport(endpoints, ERP_SYSTEM))
     crm = SalesforceClient(_system(endpoints, CRM_SYSTEM), _transport(endpoints, CRM_SYSTEM))
     try:
-        posted = await seed_sap(sap, world, say, set_clock)
+        posted = await _seed_erps(world, endpoints, say, set_clock)
         await set_clock(dataset.as_of - _CRM_IS_BEHIND)
         account_ids = await seed_accounts(crm, world, say)
         await seed_receivables(crm, world, account_ids, posted, say)
     finally:
         await set_clock(dataset.as_of)
-        await sap.close()
         await crm.close()
     files = make_statements(world.payments.payments, world.payments.accounts)
     for file in files:
@@ -135,12 +151,46 @@ async def seed_systems(
     write_files(
         world,
         home,
-        {"journal_entries": len(posted), "statements": len(files), "linked": len(account_ids)},
+        {"items_posted": len(posted), "statements": len(files), "linked": len(account_ids)},
     )
     return world
 
 
-def _system(endpoints: Mapping[str, Any], system_id: str) -> System:
+async def _seed_erps(
+    world: World, endpoints: Mapping[str, Any], say: Say, set_clock: SetClock
+) -> list[PostedItem]:
+    """All ERPs at once over one clock, each by its kind's own seeder.
+
+    A kind's module ``sandbox.demo.seed_<kind>`` offers ``Client(system, transport)`` and
+    ``seed_<kind>(client, world, say, set_clock)``, which gives every posted customer item.
+    """
+    posted: dict[str, list[PostedItem]] = {}
+
+    def seeder(plan: ErpPlan) -> Callable[[SetClock], Awaitable[None]]:
+        async def seed(move: SetClock) -> None:
+            module = importlib.import_module(f"sandbox.demo.seed_{plan.kind}")
+            system = _system(endpoints, plan.system_id, plan)
+            client = module.Client(system, _transport(endpoints, plan.system_id))
+            fill = getattr(module, f"seed_{plan.kind}")
+
+            def tell(line: str) -> None:
+                say(f"{plan.system_id}: {line}" if len(world.plans) > 1 else line)
+
+            try:
+                posted[plan.system_id] = await fill(client, world.of_system(plan), tell, move)
+            finally:
+                await client.close()
+
+        return seed
+
+    try:
+        await CommonClock(set_clock).run(*(seeder(plan) for plan in world.plans))
+    except* LedgerloopError as group:
+        raise group.exceptions[0] from None
+    return [item for plan in world.plans for item in posted[plan.system_id]]
+
+
+def _system(endpoints: Mapping[str, Any], system_id: str, plan: ErpPlan | None = None) -> System:
     """A system of the endpoints file as the clients want it.
 
     Raises:
@@ -158,6 +208,7 @@ def _system(endpoints: Mapping[str, Any], system_id: str) -> System:
         base_url=entry["base_url"],
         ca_bundle=entry.get("ca_bundle", ""),
         credentials=entry.get("credentials", {}),
+        options=dict(plan.options) if plan else {},
     )
 
 
@@ -194,17 +245,40 @@ def _timed(started: float, now: Callable[[], float]) -> Say:
     return say
 
 
+def _dataset_and_plans(task: Mapping[str, Any]) -> tuple[Dataset, tuple[ErpPlan, ...]]:
+    """The extract, the twin of one, or a world of the ERPs that run."""
+    running = task["endpoints"]["systems"]
+    if task["dataset"]:
+        dataset = read_directory(Path(task["dataset"])).of_companies(SapSettings().companies)
+        return dataset, plans_of(dataset.companies)
+    if is_extract(running):
+        twin = generate(load_settings(), seed=task["seed"], **task["sizes"])
+        return twin, plans_of(twin.companies)
+    plans = world_plans(running, task["companies"])
+    sizes = _world_sizes(task["sizes"], plans)
+    return generate(load_settings(), plans, seed=task["seed"], **sizes), plans
+
+
+def _world_sizes(
+    asked: Mapping[str, int | None], plans: Sequence[ErpPlan]
+) -> dict[str, int | None]:
+    """Sizes that nobody asked for grow with the companies: two customers, ten items each."""
+    count = sum(len(plan.companies) for plan in plans)
+    if count <= _COMPANIES_FEW:
+        return dict(asked)
+    grown = {"customers": 2 * count, "open_items": 6 * count, "closed_items": 4 * count}
+    return {name: asked[name] or size for name, size in grown.items()}
+
+
 def _main() -> int:
     """The child process: reads its task from stdin."""
     say = _timed(time.monotonic(), time.monotonic)
     task = json.load(sys.stdin)
     try:
-        if task["dataset"]:
-            dataset = read_directory(Path(task["dataset"]))
-        else:
-            dataset = generate(load_settings(), seed=task["seed"], **task["sizes"])
+        dataset, plans = _dataset_and_plans(task)
+        home = Path(task["home"])
         asyncio.run(
-            seed_systems(dataset, task["endpoints"], Path(task["home"]), seed=task["seed"], say=say)
+            seed_systems(dataset, task["endpoints"], home, plans, seed=task["seed"], say=say)
         )
     except DatasetError as error:
         print(f"error: {error.message}", file=sys.stderr, flush=True)

@@ -20,6 +20,7 @@ __all__ = [
     "PayerSettings",
     "ReceiptSettings",
     "Settings",
+    "SystemSettings",
     "TwinSettings",
     "load_settings",
 ]
@@ -65,6 +66,16 @@ class TwinSettings(_Strict):
     clear_date_last: date
     posting_date_first: date
     posting_date_last: date
+    companies: dict[str, Share]
+
+
+class SystemSettings(_Strict):
+    """One ERP of the synthetic world: its share of all customers, its companies' shares of these.
+
+    Shares need not sum to one.
+    """
+
+    share: Share = Field(gt=0)
     companies: dict[str, Share]
 
 
@@ -118,6 +129,7 @@ class CrmSettings(_Strict):
     missing_invoice_share: Share
     stale_balance_share: Share
     missing_balance_share: Share
+    shared_account_share: Share
 
 
 class Settings(_Strict):
@@ -125,6 +137,7 @@ class Settings(_Strict):
 
     seed: int
     twin: TwinSettings
+    systems: dict[str, SystemSettings]
     payers: PayerSettings
     receipts: ReceiptSettings
     credit: CreditSettings

@@ -89,9 +89,12 @@ class D365App:
     def ledger(self) -> Mapping[str, Any]:
         """The books as tests read them; what is due is posted first.
 
-        ``effects``: PaymentReference or ExternalInvoiceId → posted documents (company/record).
+        ``effects``: PaymentReference or ExternalInvoiceId → posted documents (company/record);
+        ``documents_by_key`` is the same: no key may have made two.
+        ``bookings_by_bank_reference``: ``company|payment id`` → receipts, unidentified ones too.
         ``settlements``: payment (company/record) → vouchers. ``orders_released``: how often.
-        ``unposted``: journals and invoices that wait or were refused.
+        ``unposted``: journals that wait or were refused. ``waiting_clearings``: journals and
+        invoices that are posted, and settled, later.
         """
         self.work()
         effects = self._state.effects
@@ -103,10 +106,33 @@ class D365App:
         return {
             "journals": self._state.ledger.totals(),
             "effects": effects.external_keys,
+            "documents_by_key": effects.external_keys,
+            "bookings_by_bank_reference": self._bookings(),
             "settlements": effects.settlements,
             "orders_released": {order: len(verbs) for order, verbs in effects.orders.items()},
             "unposted": unposted,
+            "waiting_clearings": len(self._state.waiting),
         }
+
+    def _bookings(self) -> dict[str, list[str]]:
+        """Receipts by company and the bank's reference, on customers and unidentified."""
+        tables, settings = self._state.tables, self.settings
+        payments = [
+            (row["PaymId"], row)
+            for row in tables[settings.open_transactions_entity].rows.values()
+            if row["TransType"] == "Payment" and row["IsReversed"] == row["IsReversal"] == "No"
+        ]
+        unidentified = [
+            (row["DocumentNumber"], row)
+            for row in tables[settings.ledger_entries_entity].rows.values()
+        ]
+        found: dict[str, list[str]] = {}
+        for reference, row in [*payments, *unidentified]:
+            if reference:
+                company = row["dataAreaId"]
+                document = f"{company}/{row['RecId']}"
+                found.setdefault(f"{company}|{reference}", []).append(document)
+        return found
 
     def snapshot(self) -> Mapping[str, Any]:
         """All state, for ``sandbox.core.state``."""

@@ -105,9 +105,10 @@ class Journals:
                 raise write_failed(entity, f"Customer {account} is on hold")
         elif account not in self._settings.main_accounts:
             raise write_failed(entity, f"Main account {account} does not exist")
-        bank = display_value(line.get("OffsetAccountDisplayValue", ""))
-        if bank not in self._settings.bank_accounts:
-            raise write_failed(entity, f"Bank account {bank} does not exist")
+        if self._offset(line) is None:
+            kind, offset = _offset_of(line)
+            words = "Bank account" if kind == "Bank" else "Main account"
+            raise write_failed(entity, f"{words} {offset} does not exist")
         amount = _amount_of(line)
         if not amount:
             raise write_failed(entity, "The line has no amount")
@@ -120,6 +121,13 @@ class Journals:
             self._books.check(company, day, line.get("CurrencyCode", ""), amount)
         except PostingRefused as error:
             raise refused(error, entity) from None
+
+    def _offset(self, line: Mapping[str, Any]) -> str | None:
+        """The main account that the other side of a line goes to; None where there is none."""
+        kind, account = _offset_of(line)
+        if kind == "Bank":
+            return self._settings.bank_accounts.get(account)
+        return account if account in self._settings.main_accounts else None
 
     def create_invoice(self, table: Table, values: Row) -> Row:
         """A free text invoice; with its first line it waits for its posting."""
@@ -203,7 +211,8 @@ class Journals:
 
     def _post_line(self, company: str, line: Row) -> None:
         amount = _amount_of(line)
-        bank = self._settings.bank_accounts[display_value(line["OffsetAccountDisplayValue"])]
+        offset = self._offset(line)
+        assert offset is not None, "checked when the line was written"
         posting = Posting(
             company,
             display_value(line["AccountDisplayValue"]),
@@ -211,7 +220,7 @@ class Journals:
             line["CurrencyCode"],
             line["TransactionDate"],
             "Payment",
-            ((bank, amount),),
+            ((offset, amount),),
             text=line["TransactionText"],
             reference=line["PaymentReference"],
             payment_id=line["PaymentId"],
@@ -310,6 +319,12 @@ class Journals:
         amount = min(item["OpenAmountCur"], -memo["OpenAmountCur"])
         if amount > 0:
             self._books.settle(memo, [Part(item["RecId"], amount)], memo["TransDate"])
+
+
+def _offset_of(line: Mapping[str, Any]) -> tuple[str, str]:
+    """Type and number of a line's offset account."""
+    kind = line.get("OffsetAccountType") or "Ledger"
+    return str(kind), display_value(line.get("OffsetAccountDisplayValue", ""))
 
 
 def _amount_of(line: Mapping[str, Any]) -> Decimal:

@@ -1,12 +1,14 @@
 """Switches of the sandboxed Dynamics 365 Finance: what no source verified stands here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-__all__ = ["D365Company", "D365Settings"]
+from sandbox.core.companies import CompanyFacts, cross_rates
+
+__all__ = ["D365Company", "D365Settings", "settings_for"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +115,14 @@ class D365Settings:
     def home_company(self) -> str:
         """The company a request sees that names none."""
         return self.default_company or next(iter(self.companies))
+
+
+def settings_for(
+    companies: Mapping[str, CompanyFacts], rates: Mapping[str, Decimal]
+) -> D365Settings:
+    """An environment with these legal entities; ``rates`` as ``cross_rates`` takes them."""
+    return replace(
+        D365Settings(),
+        companies={code.lower(): D365Company(one.currency_code) for code, one in companies.items()},
+        rates=cross_rates(companies.values(), rates),
+    )

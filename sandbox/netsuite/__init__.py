@@ -5,9 +5,16 @@ served, from which evidence, and which switches stand for what nobody could veri
 """
 
 from sandbox.netsuite.app import NetSuiteApp, create_app
-from sandbox.netsuite.settings import NetSuiteSettings, Subsidiary
+from sandbox.netsuite.settings import NetSuiteSettings, Subsidiary, settings_for
 
-__all__ = ["NetSuiteApp", "NetSuiteSettings", "Settings", "Subsidiary", "create_app"]
+__all__ = [
+    "NetSuiteApp",
+    "NetSuiteSettings",
+    "Settings",
+    "Subsidiary",
+    "create_app",
+    "settings_for",
+]
 
 #: The name under which the server looks for a kind's settings.
 Settings = NetSuiteSettings

@@ -1,12 +1,14 @@
 """Switches of the sandboxed NetSuite account. What no source verified stands here, not in code."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-__all__ = ["GlAccount", "NetSuiteSettings", "Subsidiary"]
+from sandbox.core.companies import CompanyFacts, cross_rates
+
+__all__ = ["GlAccount", "NetSuiteSettings", "Subsidiary", "settings_for"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +110,14 @@ class NetSuiteSettings:
     enforces_credit: bool = True
     application_link_type: str = "Payment"
     bank_details_table: str = "customrecord_2663_entity_bank_details"
+
+
+def settings_for(
+    companies: Mapping[str, CompanyFacts], rates: Mapping[str, Decimal]
+) -> NetSuiteSettings:
+    """An account with these subsidiaries; ``rates`` as ``cross_rates`` takes them."""
+    return replace(
+        NetSuiteSettings(),
+        subsidiaries={code: Subsidiary(one.currency_code) for code, one in companies.items()},
+        rates=cross_rates(companies.values(), rates),
+    )

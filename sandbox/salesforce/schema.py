@@ -125,7 +125,7 @@ ACCOUNT = SObject(
     (
         Field("Name", length=255, is_required=True),
         _text("AccountNumber", 40),
-        _key("ERP_Customer_Id__c", 40, is_required=False),
+        _key("ERP_Customer_Id__c", 255, is_required=False),
         Field("BillingStreet", FieldType.TEXTAREA, length=255),
         _text("BillingCity", 40),
         _text("BillingState", 80),

@@ -5,10 +5,18 @@ served, from which evidence, and which switches stand for what nobody could veri
 """
 
 from sandbox.sap_s4hana.app import SapApp, create_app
-from sandbox.sap_s4hana.settings import SapCompany, SapSettings
+from sandbox.sap_s4hana.settings import SapCompany, SapSettings, settings_for
 from sandbox.sap_s4hana.state import SapState
 
-__all__ = ["SapApp", "SapCompany", "SapSettings", "SapState", "Settings", "create_app"]
+__all__ = [
+    "SapApp",
+    "SapCompany",
+    "SapSettings",
+    "SapState",
+    "Settings",
+    "create_app",
+    "settings_for",
+]
 
 #: The name under which the server looks for a kind's settings.
 Settings = SapSettings

@@ -13,6 +13,7 @@ def effects_of(state: SapState) -> dict[str, Any]:
     Returns:
         ``journals``: per company and currency the debit and credit sums and number of documents.
         ``effects``: every Reference3ID, G/L text key, message and entry id → documents.
+        ``documents_by_key``: the same: no key may have made two documents.
         ``bookings_by_bank_reference``: ``company|bank reference`` → documents on a bank account,
         the ERP's own included. ``clearings``: clearing document → items. ``reversals``: document →
         its reversal. ``orders_released``, ``orders_rejected``: order → how often.
@@ -21,6 +22,7 @@ def effects_of(state: SapState) -> dict[str, Any]:
     return {
         "journals": state.ledger.totals(),
         "effects": effects.external_keys,
+        "documents_by_key": effects.external_keys,
         "bookings_by_bank_reference": effects.bank_references,
         "clearings": effects.clearings,
         "reversals": effects.reversals,

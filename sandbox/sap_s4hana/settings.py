@@ -1,12 +1,14 @@
 """Switches of the sandboxed S/4HANA system. What no source verified stands here, not in code."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-__all__ = ["SapCompany", "SapSettings"]
+from sandbox.core.companies import CompanyFacts, cross_rates
+
+__all__ = ["SapCompany", "SapSettings", "settings_for"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +125,24 @@ class SapSettings:
         }
     )
     default_number_range: str = "0100000000"
+
+
+def settings_for(
+    companies: Mapping[str, CompanyFacts], rates: Mapping[str, Decimal]
+) -> SapSettings:
+    """A system with these company codes; ``rates`` as ``cross_rates`` takes them."""
+    plain = SapSettings()
+    lockboxes = {
+        number: (code, bank)
+        for code, (number, (_, bank)) in zip(companies, plain.lockboxes.items(), strict=False)
+    }
+    return replace(
+        plain,
+        companies={
+            code: SapCompany(one.currency_code, one.credit_segment)
+            for code, one in companies.items()
+        },
+        credit_segments={one.credit_segment: one.limit_currency for one in companies.values()},
+        rates=cross_rates(companies.values(), rates),
+        lockboxes=lockboxes,
+    )

@@ -6,7 +6,7 @@ Numbers of customers and accounts are padded to SAP's ten characters.
 
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from sys import intern
 from typing import Any
@@ -234,6 +234,7 @@ def _add_terms(element: etree._Element, values: dict[str, Any]) -> None:
         if days is None:
             raise EntryRefused("000(RW)", "NetPaymentDays is no number of days", "NetPaymentDays")
         values["NetPaymentDays"] = Decimal(days.group(1))
+        _add_discount(texts, values)
     details = element.find("PaymentDetails")
     if details is not None:
         texts = _texts(details)
@@ -242,6 +243,19 @@ def _add_terms(element: etree._Element, values: dict[str, Any]) -> None:
     special = element.find("DownPaymentTerms")
     if special is not None:
         values["SpecialGLCode"] = _texts(special).get("SpecialGLCode", "")
+
+
+def _add_discount(texts: dict[str, str], values: dict[str, Any]) -> None:
+    """The first cash discount of an item's terms: percent, days, and the day it ends."""
+    if not texts.get("CashDiscount1Percent"):
+        return
+    days = _DAYS.match(_needed(texts, "CashDiscount1Days"))
+    if days is None:
+        raise EntryRefused("000(RW)", "CashDiscount1Days is no number of days", "CashDiscount1Days")
+    base = values["DueCalculationBaseDate"]
+    values["CashDiscount1Days"] = Decimal(days.group(1))
+    values["CashDiscount1Percent"] = _decimal(texts["CashDiscount1Percent"], "CashDiscount1Percent")
+    values["CashDiscount1DueDate"] = base + timedelta(days=int(days.group(1)))
 
 
 def _needed(texts: dict[str, str], name: str) -> str:

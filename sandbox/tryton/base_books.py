@@ -2,9 +2,9 @@
 
 Runs inside Tryton's own virtual environment (``.venv-tryton``), as a process of its own, over
 XML-RPC with proteus; nothing of it is imported into the hub. Currencies with rates, a company in
-US dollars, the universal chart of accounts, fiscal years whose last one is open, journals' payment
-method, a product, tax and the hub's extra accounts. It must not make parties or documents: those
-belong to whoever uses the books.
+US dollars, the universal chart of accounts, fiscal years, a payment method, a write-off method, a
+product and the hub's extra accounts. It must not make parties or documents: those belong to whoever
+uses the books.
 
 Call: ``python base_books.py URL USER < password``.
 """
@@ -29,8 +29,8 @@ CURRENCIES = (
     ("JPY", 0, "150"),
     ("KWD", 3, "0.307"),
 )
-CLOSED_YEARS = (2025,)
-OPEN_YEARS = (2026,)
+#: Whoever needs a closed period closes it: what is posted must have its year.
+YEARS = (2024, 2025, 2026, 2027)
 #: Accounts beside the universal chart: code, name, code of the account whose type and parent fit.
 EXTRA_ACCOUNTS = (
     ("2.9.9", "Unidentified receipts", "6.3.6"),
@@ -54,14 +54,13 @@ def _make() -> None:
     company.party.save()
     account_tools.create_chart(company)
     accounts = account_tools.get_accounts(company)
-    for year in (*CLOSED_YEARS, *OPEN_YEARS):
+    for year in YEARS:
         _fiscal_year(company, year)
-    for year in CLOSED_YEARS:
-        _close(year)
     _extra_accounts(accounts)
     _payment_method(accounts)
     _write_off(accounts)
     _product(accounts)
+    _plain_paper()
     term = invoice_tools.create_payment_term()
     term.save()
 
@@ -86,11 +85,6 @@ def _fiscal_year(company: Any, year: int) -> None:
     sequence.prefix, sequence.padding = f"INV-{year}-", 5
     sequence.save()
     made.click("create_period")
-
-
-def _close(year: int) -> None:
-    periods = proteus.Model.get("account.period").find([("fiscalyear.name", "=", str(year))])
-    proteus.Model.get("account.period").click(periods, "close")
 
 
 def _extra_accounts(accounts: Any) -> None:
@@ -122,6 +116,16 @@ def _write_off(accounts: Any) -> None:
     method.name, method.journal = "Small differences", journal
     method.credit_account = method.debit_account = accounts["expense"]
     method.save()
+
+
+def _plain_paper() -> None:
+    """Let an invoice be printed as one line: its office document costs more than its posting."""
+    (report,) = proteus.Model.get("ir.action.report").find(
+        [("report_name", "=", "account.invoice")]
+    )
+    report.template_extension = "txt"
+    report.report_content_custom = b"Invoice ${record.number}"
+    report.save()
 
 
 def _product(accounts: Any) -> None:

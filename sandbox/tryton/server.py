@@ -31,10 +31,18 @@ from psycopg import sql
 from ingestion.common.config import Company, System
 from ingestion.common.errors import ConfigError
 
-__all__ = ["MODULES", "TrytonServer", "missing_parts", "postgres_of", "running_server"]
+__all__ = [
+    "MODULES",
+    "TrytonServer",
+    "base_is_made",
+    "cache_folder",
+    "missing_parts",
+    "postgres_of",
+    "running_server",
+]
 
 MODULES = (
-    "party", "company", "currency", "account", "account_invoice", "account_product",
+    "party", "bank", "company", "currency", "account", "account_invoice", "account_product",
     "account_credit_limit", "sale", "sale_credit_limit",
 )  # fmt: skip
 USER = "admin"
@@ -48,7 +56,7 @@ _INIT_SECONDS = 580.0
 def missing_parts(postgres_url: str | None, venv: Path = _VENV) -> str:
     """Why Tryton cannot run here, in words that say what to do; empty when it can."""
     if not (venv / "bin" / "trytond").exists():
-        return f"{venv} is missing: make tryton"
+        return f"{venv} is missing: make test sets it up"
     if not postgres_url:
         return "no PostgreSQL: set LEDGERLOOP_TEST_POSTGRES_URL (Debian package postgresql)"
     if not _program("pg_restore"):
@@ -126,6 +134,11 @@ class TrytonServer:
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether this object's process serves."""
+        return self._process is not None
 
     def _answers(self) -> bool:
         try:
@@ -312,6 +325,16 @@ def _ran(
         raise ConfigError(f"{Path(command[0]).name} failed: {words}", code="tryton_program")
 
 
+def cache_folder() -> Path:
+    """Where dumps of base books are kept: ``LEDGERLOOP_TRYTON_CACHE``, or ``data/home/tryton``."""
+    return Path(os.environ.get("LEDGERLOOP_TRYTON_CACHE", _ROOT / "data/home/tryton"))
+
+
+def base_is_made(cache: Path) -> bool:
+    """Whether base books need only be restored: making them takes minutes."""
+    return (cache / f"tryton_base_{_fingerprint()}.dump").exists()
+
+
 def _fingerprint() -> str:
     """What made the base: its packages, its modules, its books."""
     parts = [(_HERE / name).read_bytes() for name in ("requirements.lock", "base_books.py")]
@@ -325,10 +348,9 @@ def running_server(postgres_url: str, cache: Path | None = None) -> Iterator[Try
 
     Args:
         postgres_url: of the PostgreSQL server.
-        cache: of dumps; ``LEDGERLOOP_TRYTON_CACHE`` or ``data/home/tryton`` when None.
+        cache: of dumps; ``cache_folder`` when None.
     """
-    place = cache or Path(os.environ.get("LEDGERLOOP_TRYTON_CACHE", _ROOT / "data/home/tryton"))
-    server = TrytonServer(postgres_of(postgres_url), place)
+    server = TrytonServer(postgres_of(postgres_url), cache or cache_folder())
     server.start()
     try:
         yield server

@@ -5,9 +5,16 @@ served, from which evidence, and which switches stand for what nobody could veri
 """
 
 from sandbox.workday.app import WorkdayApp, create_app
-from sandbox.workday.settings import WorkdayCompany, WorkdaySettings
+from sandbox.workday.settings import WorkdayCompany, WorkdaySettings, settings_for
 
-__all__ = ["Settings", "WorkdayApp", "WorkdayCompany", "WorkdaySettings", "create_app"]
+__all__ = [
+    "Settings",
+    "WorkdayApp",
+    "WorkdayCompany",
+    "WorkdaySettings",
+    "create_app",
+    "settings_for",
+]
 
 #: The name under which the server looks for a kind's settings.
 Settings = WorkdaySettings

@@ -98,7 +98,10 @@ class describer:  # noqa: N801 # used as a function
         if record is not None:
             return descriptor_of(record), [("WID", record.wid), (kind, record.id)]
         descriptor = self._state.lists.get(kind, {}).get(name, name)
-        ids = [("WID", wid_of(f"{kind}/{name}")), (kind, name)]
+        wid = wid_of(f"{kind}/{name}")
+        # Whoever was shown a WID may name it: also one of a list that is open.
+        self._state.static_wids.setdefault(wid, (kind, name))
+        ids = [("WID", wid), (kind, name)]
         if kind == "Company_Reference_ID":
             ids.insert(1, ("Organization_Reference_ID", name))
         return descriptor, ids

@@ -1,12 +1,14 @@
 """Switches of the sandboxed Workday tenant. What no source verified stands here, not in code."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-__all__ = ["WorkdayCompany", "WorkdaySettings"]
+from sandbox.core.companies import CompanyFacts, cross_rates
+
+__all__ = ["WorkdayCompany", "WorkdaySettings", "settings_for"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +108,14 @@ class WorkdaySettings:
     checks_order: bool = True
     duplicate_words: Literal["already in use", "already exists"] = "already in use"
     token_seconds: int = 3_600
+
+
+def settings_for(
+    companies: Mapping[str, CompanyFacts], rates: Mapping[str, Decimal]
+) -> WorkdaySettings:
+    """A tenant with these companies; ``rates`` as ``cross_rates`` takes them."""
+    return replace(
+        WorkdaySettings(),
+        companies={code: WorkdayCompany(one.currency_code) for code, one in companies.items()},
+        rates=cross_rates(companies.values(), rates),
+    )

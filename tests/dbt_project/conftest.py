@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from orchestration.dbt_process import erp_kinds
+from tests.dbt_project.many_erps import many_config, tell_many
 from tests.dbt_project.small_story import tell
 from tests.support.warehouse import SmallWarehouse
 
@@ -57,10 +58,11 @@ class Built:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """The story of ``small_story``, built once."""
+    """The stories of ``small_story`` and ``many_erps``, built once."""
     home = tmp_path_factory.mktemp("dbt")
-    with SmallWarehouse(home / "warehouse.duckdb") as warehouse:
+    with SmallWarehouse(home / "warehouse.duckdb", config=many_config()) as warehouse:
         tell(warehouse)
+        tell_many(warehouse)
     empty = Built(home, 0, "")
     done = empty.dbt("build", "--exclude-resource-type", "unit_test")
     return Built(home, done.returncode, done.stdout + done.stderr)

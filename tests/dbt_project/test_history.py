@@ -15,7 +15,9 @@ import pytest
 
 from ingestion.common.warehouse import Run, open_warehouse, write_config
 from orchestration.dbt_process import DbtProcess
+from tests.dbt_project.conftest import Built
 from tests.dbt_project.small_story import ONE, TWO, tell
+from tests.support.dbt import lend_parse
 from tests.support.warehouse import SmallWarehouse, small_config
 
 FIRST, SECOND = date(2020, 6, 1), date(2020, 6, 2)
@@ -72,9 +74,10 @@ def _linked_again(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 @pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> dict[str, After]:
+def history(built: Built, tmp_path_factory: pytest.TempPathFactory) -> dict[str, After]:
     """What stood after each build, by the name of its run."""
     home = tmp_path_factory.mktemp("history")
+    lend_parse(built.home / "target", built.home, home)
     path = home / "warehouse.duckdb"
     seen: dict[str, After] = {}
 

@@ -18,7 +18,7 @@ Rows = Callable[[str], list[tuple[Any, ...]]]
 def test_items_are_open_as_of_the_date(rows: Rows) -> None:
     found = rows(
         "select accounting_document, item_class, amount_open, aging_bucket "
-        "from marts.fct_open_items order by 1"
+        "from marts.fct_open_items where company_code in ('CA02', 'U001') order by 1"
     )
     assert found == [
         ("101", "invoice", Decimal("300.10"), "Current"),
@@ -59,7 +59,7 @@ def test_aging_nets_nothing_into_a_bucket(rows: Rows) -> None:
 def test_the_books_tie_to_the_cent_or_show_the_cent(rows: Rows) -> None:
     assert rows(
         "select company_code, subledger, posted_after_as_of, gl_balance, difference, is_tied "
-        "from marts.rec_gl_ties order by 1"
+        "from marts.rec_gl_ties where company_code in ('CA02', 'U001') order by 1"
     ) == [
         ("CA02", Decimal(100), Decimal(0), Decimal("100.01"), Decimal("-0.01"), False),
         ("U001", Decimal("251.06"), Decimal(90), Decimal("341.06"), Decimal(0), True),
@@ -71,7 +71,8 @@ def test_receipts_know_who_booked_them_and_why_a_person_must_look(rows: Rows) ->
         receipt: rest
         for receipt, *rest in rows(
             "select receipt_id, booked_by, booked_document, booked_customer_id, amount_unapplied, "
-            "needs_review_reason, company_code from marts.fct_receipts"
+            "needs_review_reason, company_code from marts.fct_receipts "
+            "where right(receipt_id, 1) <> 'x'"
         )
     }
     one, four = "SAP-0000000001", "SAP-0000000004"
@@ -132,12 +133,18 @@ def test_a_customer_without_credit_account_is_unlimited_with_its_reason(rows: Ro
 
 
 def test_links_are_strong_and_conflicts_are_shown(rows: Rows) -> None:
-    assert rows("select native_id, customer_id from marts.dim_customer_links order by 1") == [
+    assert rows(
+        "select native_id, customer_id from marts.dim_customer_links"
+        " where native_id < '001M' order by 1"
+    ) == [
         ("001A", "SAP-0000000001"),
         ("001B", "SAP-0000000002"),
         ("001E", "SAP-0000000004"),
     ]
-    assert rows("select native_id, conflict from marts.ops_link_conflicts order by 1") == [
+    assert rows(
+        "select native_id, conflict from marts.ops_link_conflicts"
+        " where native_id < '001M' order by 1"
+    ) == [
         ("001C", "several_accounts"),
         ("001D", "several_accounts"),
     ]
@@ -146,7 +153,7 @@ def test_links_are_strong_and_conflicts_are_shown(rows: Rows) -> None:
 def test_bank_and_erp_are_compared_by_company(rows: Rows) -> None:
     assert rows(
         "select receipts, amount_bank, amount_booked_hub, amount_booked_erp, amount_unbooked, "
-        "erp_postings_unmatched, is_tied from marts.rec_bank_erp"
+        "erp_postings_unmatched, is_tied from marts.rec_bank_erp where company_code = 'U001'"
     ) == [
         (
             5,
@@ -167,7 +174,10 @@ def test_drift_is_told_with_cause_owner_and_age(rows: Rows) -> None:
 
 
 def test_problems_say_what_to_do(rows: Rows) -> None:
-    found = rows("select code, object_key from marts.ops_data_problems order by 1, 2")
+    found = rows(
+        "select code, object_key from marts.ops_data_problems"
+        " where object_name not in ('hierarchy', 'links') order by 1, 2"
+    )
     assert found == [
         ("missing_customer", "SAP-U001-2020-900-001"),
         ("missing_due_date", "SAP-CA02-2020-202-001"),

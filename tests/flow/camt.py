@@ -7,12 +7,17 @@ __all__ = ["Movement", "statement"]
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """One credit entry. ``amount`` is text, so that it can be wrong."""
+    """One entry, a credit unless it gives money back. ``amount`` is text, so that it can be wrong.
+
+    ``account`` is the payer's; ``returns`` names the payment that the bank takes back.
+    """
 
     reference: str
     amount: str
     text: str = "no reference given"
     payer: str = "Nobody we know"
+    account: str = ""
+    returns: str = ""
 
 
 def statement(
@@ -40,18 +45,25 @@ def statement(
 
 
 def _balance(code: str, amount: str, day: str, currency: str) -> str:
+    side = "DBIT" if amount.startswith("-") else "CRDT"
     return (
         f"<Bal><Tp><CdOrPrtry><Cd>{code}</Cd></CdOrPrtry></Tp>"
-        f'<Amt Ccy="{currency}">{amount}</Amt><CdtDbtInd>CRDT</CdtDbtInd>'
+        f'<Amt Ccy="{currency}">{amount.removeprefix("-")}</Amt><CdtDbtInd>{side}</CdtDbtInd>'
         f"<Dt><Dt>{day}</Dt></Dt></Bal>"
     )
 
 
 def _entry(one: Movement, day: str, currency: str) -> str:
-    return f"""<Ntry><Amt Ccy="{currency}">{one.amount}</Amt><CdtDbtInd>CRDT</CdtDbtInd>
+    payer_account = (
+        f"<DbtrAcct><Id><IBAN>{one.account}</IBAN></Id></DbtrAcct>" if one.account else ""
+    )
+    is_return = bool(one.returns)
+    original = f"<Prtry><Tp>ORIGINAL</Tp><Ref>{one.returns}</Ref></Prtry>" if is_return else ""
+    return f"""<Ntry><Amt Ccy="{currency}">{one.amount}</Amt>
+<CdtDbtInd>{"DBIT" if is_return else "CRDT"}</CdtDbtInd>{"<RvslInd>true</RvslInd>" * is_return}
 <Sts><Cd>BOOK</Cd></Sts><BookgDt><Dt>{day}</Dt></BookgDt><ValDt><Dt>{day}</Dt></ValDt>
 <AcctSvcrRef>{one.reference}</AcctSvcrRef>
 <BkTxCd><Domn><Cd>PMNT</Cd><Fmly><Cd>RCDT</Cd><SubFmlyCd>ESCT</SubFmlyCd></Fmly></Domn></BkTxCd>
-<NtryDtls><TxDtls><Refs><AcctSvcrRef>{one.reference}</AcctSvcrRef></Refs>
-<RltdPties><Dbtr><Pty><Nm>{one.payer}</Nm></Pty></Dbtr></RltdPties>
+<NtryDtls><TxDtls><Refs><AcctSvcrRef>{one.reference}</AcctSvcrRef>{original}</Refs>
+<RltdPties><Dbtr><Pty><Nm>{one.payer}</Nm></Pty></Dbtr>{payer_account}</RltdPties>
 <RmtInf><Ustrd>{one.text}</Ustrd></RmtInf></TxDtls></NtryDtls></Ntry>"""

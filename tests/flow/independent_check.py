@@ -34,6 +34,7 @@ __all__ = ["Findings", "Item", "check", "main", "read_crm", "read_items", "sales
 RECEIVABLES = "12100000"
 UNIDENTIFIED = "21650000"
 RECEIPT_TYPE = "DZ"
+RETURNED_TYPE = "DR"
 ZERO = Decimal(0)
 _BANK_REFERENCE_LENGTH = 16
 _HUB_KEY_LENGTH = 20
@@ -52,7 +53,8 @@ _BUCKET_NAMES = dict(
 _ITEM_FIELDS = (
     "CompanyCode,FiscalYear,AccountingDocument,AccountingDocumentItem,FinancialAccountType,"
     "GLAccount,Customer,AccountingDocumentType,PostingDate,NetDueDate,DocumentReferenceID,"
-    "DocumentItemText,Reference3IDByBusinessPartner,ClearingDate,IsCleared,IsReversal,IsReversed,"
+    "DocumentItemText,AssignmentReference,Reference3IDByBusinessPartner,ClearingDate,IsCleared,"
+    "IsReversal,IsReversed,"
     "CompanyCodeCurrency,AmountInCompanyCodeCurrency,TransactionCurrency,"
     "AmountInTransactionCurrency"
 )
@@ -167,6 +169,15 @@ def _day(value: datetime | None) -> date | None:
     return value.date() if value is not None and value.year > 1 else None
 
 
+def _number(row: Any) -> str:
+    """The reference of the document; of an item that a returned payment opened, the invoice's."""
+    number = row.AssignmentReference or ""
+    is_returned = row.AccountingDocumentType == RETURNED_TYPE and number
+    if is_returned and row.DocumentItemText == f"Returned {number}":
+        return str(number)
+    return row.DocumentReferenceID or ""
+
+
 def _item(row: Any) -> Item:
     posting_date = row.PostingDate.date()
     is_cleared = bool(row.IsCleared)
@@ -180,7 +191,7 @@ def _item(row: Any) -> Item:
         document_type=row.AccountingDocumentType,
         posting_date=posting_date,
         due_date=_day(row.NetDueDate) or posting_date,
-        reference=row.DocumentReferenceID or "",
+        reference=_number(row),
         text=row.DocumentItemText or "",
         hub_key=row.Reference3IDByBusinessPartner or "",
         cleared_on=(_day(row.ClearingDate) or posting_date) if is_cleared else None,

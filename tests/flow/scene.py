@@ -22,16 +22,27 @@ from typing import Any
 import requests
 
 from sandbox.core.serve import Options
+from tests.support.dbt import take_parse_along
 from tests.support.serving import serve_sandbox
 
-__all__ = ["ERP", "SIZES", "Finished", "Scene", "copied", "running_product", "seeded"]
+__all__ = [
+    "ERP",
+    "SECONDS_MAX",
+    "SIZES",
+    "Finished",
+    "Scene",
+    "copied",
+    "running_product",
+    "seeded",
+]
 
 ROOT = Path(__file__).parents[2]
 ERP, CRM, BANK = "sap_emea", "crm", "bank"
 #: How large the twin is; with its seed it decides every figure of these tests.
 SIZES = {"customers": 15, "open_items": 150, "closed_items": 60}
 _COMMAND = (sys.executable, "-W", "ignore", "-m", "orchestration.cli")
-_SECONDS_MAX = 240.0
+#: A guard against what hangs, far above what a loaded machine needs.
+SECONDS_MAX = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +87,7 @@ class Scene:
     def ledgerloop(self, *arguments: str, **environment: str) -> Finished:
         """Run the product and wait for its end."""
         with running_product(self, *arguments, **environment) as process:
-            out, err = process.communicate(timeout=_SECONDS_MAX)
+            out, err = process.communicate(timeout=SECONDS_MAX)
         return Finished(process.returncode, out, err)
 
     def sync(self, *arguments: str, **environment: str) -> tuple[Finished, dict[str, Any]]:
@@ -97,7 +108,7 @@ class Scene:
         with running_product(self, *arguments) as process:
             if _wait_until(when, process):
                 process.send_signal(number)
-            out, err = process.communicate(timeout=_SECONDS_MAX)
+            out, err = process.communicate(timeout=SECONDS_MAX)
         return Finished(process.returncode, out, err)
 
     def exceptions(self) -> list[dict[str, Any]]:
@@ -213,6 +224,7 @@ def seeded(home: Path) -> Iterator[Scene]:
 def copied(template: Path, home: Path) -> Iterator[Scene]:
     """A scene that goes on from another one's saved state."""
     shutil.copytree(template, home, symlinks=True)
+    take_parse_along(template, home)
     with _serving(home) as endpoints:
         yield Scene(home, endpoints)
 
@@ -232,9 +244,11 @@ def _save(scene: Scene) -> None:
 
 def _wait_until(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> bool:
     """Wait for something to become true while a process lives; whether it did."""
-    deadline = time.monotonic() + _SECONDS_MAX
-    while process.poll() is None and time.monotonic() < deadline:
+    deadline = time.monotonic() + SECONDS_MAX
+    while process.poll() is None:
         if condition():
             return True
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not so within {SECONDS_MAX:.0f} s, and the process still runs")
         time.sleep(0.05)
     return False

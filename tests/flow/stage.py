@@ -5,7 +5,9 @@ takes seconds, so it is told once a session and many tests look at what it left.
 collected tests start together on two threads: the product runs in processes of its own.
 """
 
+import shutil
 import sys
+import tomllib
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
@@ -14,6 +16,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from tests.flow.scene import Scene, copied, seeded
+from tests.support.dbt import build_empty
 
 __all__ = ["Stage", "Story", "story"]
 
@@ -42,7 +45,7 @@ class Stage:
         self._stack = ExitStack()
         self._lock = Lock()
         self._told: dict[Story[Any], Future[Any]] = {}
-        self._seeding = Lock()
+        self._seeding, self._building = Lock(), Lock()
 
     def begin(self, modules: Collection[str]) -> None:
         """Start the stories of these test modules."""
@@ -78,15 +81,29 @@ class Stage:
         return value
 
     @property
-    def seeded_home(self) -> Path:
-        """A home whose vendors hold the twin's books and that nobody looped yet."""
-        home = self.folder / "seeded"
+    def unbuilt_home(self) -> Path:
+        """A home whose vendors hold the twin's books; no loop ran on it and nothing is built."""
+        home = self.folder / "unbuilt"
         with self._seeding:
             if not home.exists():
                 with seeded(home) as scene:
                     limits = str(home / "demo" / "approved_limits.csv")
                     finished = scene.ledgerloop("approvals", "import", limits)
                     assert finished.code == 0, finished.err
+        return home
+
+    @property
+    def seeded_home(self) -> Path:
+        """The same, its empty tables and views made: nothing was read, nobody looped yet.
+
+        What a first loop on a home without them does, the demo tells and the interrupted loops.
+        """
+        home, template = self.folder / "seeded", self.unbuilt_home
+        with self._building:
+            if not home.exists():
+                shutil.copytree(template, home, symlinks=True)
+                text = (home / "sandbox" / "ledgerloop.toml").read_text(encoding="utf-8")
+                build_empty(home, {one["kind"] for one in tomllib.loads(text)["systems"].values()})
         return home
 
     def scene(self, template: Path, name: str) -> Scene:

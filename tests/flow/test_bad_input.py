@@ -202,7 +202,7 @@ def test_exceptions_are_listed_by_state_and_shown_whole(told: Told) -> None:
     assert {"vanished_column", "guard_source"} <= {one["code"] for one in listed}
     assert all(one["closed_by"] == "ledgerloop" for one in listed)
     identity = told.exception("truncated")["exception_id"]
-    shown = told.scene.ledgerloop("exceptions", "show", identity).json()
+    shown = told.scene.ledgerloop("exceptions", "show", identity, "--json").json()
     assert shown["message"] == told.exception("truncated")["message"]
 
 

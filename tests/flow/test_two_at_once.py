@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from tests.flow.picture import Picture, doubled_effects, picture
-from tests.flow.scene import Finished, Scene, running_product
+from tests.flow.scene import SECONDS_MAX, Finished, Scene, running_product
 from tests.flow.stage import Stage, story
 from tests.flow.test_the_loop_closes import demo
+from tests.support.dbt import take_parse_along
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ def two_at_once(stage: Stage) -> Told:
     scene = stage.scene(stage.seeded_home, "two-at-once")
     other = stage.folder / "two-at-once-other"
     shutil.copytree(stage.seeded_home, other)
+    take_parse_along(stage.seeded_home, other)
     operations = f"sqlite:///{scene.home / 'ops.sqlite'}"
     shared = {
         "LEDGERLOOP_OPS_URL": operations,
@@ -38,7 +40,7 @@ def two_at_once(stage: Stage) -> Told:
     arguments = ("sync", "--as-of", scene.as_of, "--initial")
     with ExitStack() as stack:
         running = [stack.enter_context(running_product(one, *arguments)) for one in homes]
-        ended = [process.communicate(timeout=240) for process in running]
+        ended = [process.communicate(timeout=SECONDS_MAX) for process in running]
     finished = [
         Finished(process.returncode, *texts) for process, texts in zip(running, ended, strict=True)
     ]

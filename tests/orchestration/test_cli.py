@@ -25,6 +25,7 @@ COMMANDS = (
     "decide",
     "links",
     "assign",
+    "refund",
     "disputes",
     "predict",
     "demo",

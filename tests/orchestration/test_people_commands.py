@@ -45,15 +45,25 @@ def test_a_link_that_a_number_made_can_be_taken_back_too(home: Path) -> None:
 
 
 def _published(home: Path) -> None:
+    """Receipts as a loop publishes them: r1 of nobody, r2 on a customer, r3 applied."""
     folder = home / "published"
     folder.mkdir()
     with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
-        connection.execute("create schema marts")
-        connection.execute(
-            "create table marts.fct_receipts as select 'r1' as receipt_id, 'sap' as system_id,"
-            " 'key1' as payer_account_key, 'One Ltd' as payer_name"
-        )
-        connection.execute("create table marts.dim_customers as select 'SAP-1' as customer_id")
+        connection.execute("""
+            create schema marts;
+            create table marts.fct_receipts as
+            select *, 'sap_emea' as system_id, 'U001' as company_code, 10.50 as amount,
+                'USD' as currency_code, date '2026-05-23' as as_of_date, 'BK1' as bank_reference,
+                '11001000' as gl_account, 'rcpt-1' as correlation_id,
+                cast(null as varchar) as needs_review_reason, 'key1' as payer_account_key,
+                'One Ltd' as payer_name
+            from (values
+                ('r1', null, true, 10.50), ('r2', 'SAP-1', false, 10.50), ('r3', 'SAP-1', false, 0)
+            ) as t(receipt_id, booked_customer_id, is_unidentified, amount_unapplied);
+            create table marts.dim_customers as
+            select 'SAP-1' as customer_id, '1' as customer, 'One Ltd' as name
+            union all select 'SAP-2', '2', 'Two Ltd';
+        """)
 
 
 def test_assigning_a_receipt_teaches_its_bank_account_and_its_payers_name(home: Path) -> None:
@@ -61,6 +71,7 @@ def test_assigning_a_receipt_teaches_its_bank_account_and_its_payers_name(home: 
     assert run("assign", "r1", "--customer", "SAP-1", "--as", "anna").exit_code == 0
     found = json.loads(run("links", "list", "--json").output)
     assert {(one["relation"], one["native_id"]) for one in found} == {
+        ("receipt", "r1"),
         ("payer_account", "key1"),
         ("payer_name", "One Ltd"),
     }
@@ -71,6 +82,7 @@ def test_assigning_a_receipt_teaches_its_bank_account_and_its_payers_name(home: 
     [
         (("r9", "--customer", "SAP-1"), "no receipt r9"),
         (("r1", "--customer", "SAP-9"), "no customer SAP-9"),
+        (("r2", "--customer", "SAP-2"), "stands on SAP-1 in the ERP"),
     ],
 )
 def test_assigning_what_is_not_there_is_refused_and_records_nothing(
@@ -81,6 +93,30 @@ def test_assigning_what_is_not_there_is_refused_and_records_nothing(
     assert isinstance(done.exception, InputRefused)
     assert said in done.exception.message
     assert json.loads(run("links", "list", "--json").output) == []
+
+
+def test_a_refund_waits_for_another_person_and_is_asked_for_once(home: Path) -> None:
+    _published(home)
+    (home / "ledgerloop.toml").write_text(
+        '[systems.sap_emea]\nkind = "sap_s4hana"\nbase_url = "http://127.0.0.1:9"\n'
+    )
+    config = {"LEDGERLOOP_CONFIG": str(home / "ledgerloop.toml"), "LOGNAME": "anna"}
+    ask = ["refund", "r2", "--reason", "paid twice", "--as", "anna"]
+    for _ in range(2):
+        done = CliRunner(env=config).invoke(cli, ask)
+        assert done.exit_code == 0, done.output
+        assert "10.5 USD to SAP-1: awaiting_approval" in done.output
+    with open_store(home) as store:
+        (waiting,) = store.awaiting_approval()
+    assert waiting.command.payload["item_text"] == "Refund: paid twice"
+    for person, code in (("anna", 1), ("berta", 0)):
+        agree = ["approve", waiting.command.command_id[:12], "--reason", "seen", "--as", person]
+        done = CliRunner(env={**config, "LOGNAME": person}).invoke(cli, agree)
+        assert done.exit_code == code, done.output
+    for receipt, said in (("r1", "no customer's account"), ("r3", "has 0 of 10.5 left")):
+        done = CliRunner(env=config).invoke(cli, ["refund", receipt, *ask[2:]])
+        assert isinstance(done.exception, InputRefused)
+        assert said in done.exception.message
 
 
 def test_before_the_first_sync_people_are_told_to_run_one(home: Path) -> None:

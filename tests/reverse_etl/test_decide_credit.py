@@ -1,15 +1,23 @@
 """Credit between warehouse and log: proposals, bands, and limits that hold for some time."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from reverse_etl.decide_credit import keep_approved_limits, keep_temporary_limits, run_credit
+from reverse_etl.decide_credit import (
+    keep_approved_limits,
+    keep_ended_holds,
+    keep_temporary_limits,
+    own_holds,
+    run_credit,
+)
 from reverse_etl.ledger.store import Store
 from reverse_etl.planning.mirror import mirror_ledger
 from reverse_etl.planning.policy import Policy
@@ -146,3 +154,110 @@ def test_without_temporary_limits_the_log_is_not_touched(scene: Scene) -> None:
     before = scene.store.mirror.head()
     assert keep_temporary_limits(scene.store, policy(), DAY) == 0
     assert scene.store.mirror.head() == before
+
+
+class PlayedErp:
+    """A customer's hold as an ERP keeps it, and the hub's ledger and readings of it.
+
+    Args:
+        scene: whose warehouse is read and written.
+        keeps_reason: some ERPs keep a reason beside the hold, others only the hold.
+    """
+
+    def __init__(self, scene: Scene, *, keeps_reason: bool) -> None:
+        self.connection = scene.connection
+        self.keeps_reason = keeps_reason
+        self.hour = 0
+        self.set_by = ""
+        self.connection.execute(
+            "delete from ledger.acknowledged; delete from ledger.commands;"
+            " create or replace table config.run (started_at timestamptz)"
+        )
+        self.shows(False, None)
+
+    def shows(self, is_blocked: bool, reason: str | None) -> None:
+        self.connection.execute(
+            "update marts.fct_credit set is_blocked = ?, block_reason = ?",
+            [is_blocked, reason if self.keeps_reason else None],
+        )
+
+    def hub_holds(self, reason: str) -> None:
+        if self.set_by:
+            return
+        self.hour += 1
+        self.connection.execute(
+            "insert into ledger.commands (command_id, state, flow)"
+            " values (?, 'verified', 'credit')",
+            [f"c{self.hour}"],
+        )
+        self.acknowledges("is_blocked", "true")
+        if self.keeps_reason:
+            self.acknowledges("block_reason", reason)
+        self.shows(True, reason)
+        self.set_by = "hub"
+
+    def acknowledges(self, field: str, value: str) -> None:
+        self.connection.execute("delete from ledger.acknowledged where field = ?", [field])
+        self.connection.execute(
+            "insert into ledger.acknowledged (system_id, object_name, object_key, field, value,"
+            " command_id, acknowledged_at) values ('sap', 'credit', '1/1000', ?, ?, ?, ?)",
+            [field, value, f"c{self.hour}", NOW + timedelta(hours=self.hour)],
+        )
+
+    def person(self, holds: bool, reason: str) -> None:
+        self.shows(holds, reason if holds else None)
+        self.set_by = "person" if holds else ""
+
+    def record_plan(self, _commands: list[object], *, adopted: list[Any]) -> None:
+        """In place of the log: what the hub notes about itself."""
+        (one,) = adopted
+        ((field, value),) = one.values.items()
+        self.acknowledges(field, value)
+
+    def read(self) -> bool:
+        """The hub reads; whether it takes the hold in force for its own."""
+        self.connection.execute("delete from config.run")
+        self.connection.execute(
+            "insert into config.run values (?)", [NOW + timedelta(hours=self.hour, minutes=1)]
+        )
+        keep_ended_holds(self.connection, self)  # type: ignore[arg-type]
+        return not own_holds(self.connection).is_empty()
+
+
+_reasons = st.sampled_from(["01", "07"])
+_edits = st.lists(
+    st.one_of(
+        st.tuples(st.just("hub"), _reasons),
+        st.tuples(st.sampled_from(["holds", "lifts"]), _reasons),
+    ),
+    max_size=8,
+)
+
+
+@pytest.mark.parametrize("keeps_reason", [True, False], ids=["hold and reason", "hold alone"])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(edits=_edits)
+def test_whatever_happened_the_hub_takes_no_hold_of_a_person_for_its_own(
+    scene: Scene, keeps_reason: bool, edits: list[tuple[str, str]]
+) -> None:
+    mirror_ledger(scene.connection, scene.store)
+    erp = PlayedErp(scene, keeps_reason=keeps_reason)
+    for who, reason in edits:
+        before = (
+            erp.set_by,
+            scene.connection.execute(
+                "select is_blocked, block_reason from marts.fct_credit"
+            ).fetchall(),
+        )
+        if who == "hub":
+            erp.hub_holds(reason)
+        else:
+            erp.person(who == "holds", reason)
+        after = scene.connection.execute(
+            "select is_blocked, block_reason from marts.fct_credit"
+        ).fetchall()
+        if after == before[1]:  # nothing changed in the ERP: whoever set it is still who set it
+            erp.set_by = before[0]
+        assert erp.read() == (erp.set_by == "hub")

@@ -57,8 +57,9 @@ class Scene:
         mirror_ledger(self.connection, self.store)
         self.connection.execute(
             "create or replace table intermediate.int_remittances_matched as select 'R1' as"
-            " receipt_id, 1 as position, 'INV1' as reference, cast(10 as decimal(28, 6)) as"
-            " adjustment_amount, ? as adjustment_code, '' as adjustment_text",
+            " receipt_id, 1 as position, 'INV1' as reference, cast(0 as decimal(28, 6)) as"
+            " discount_amount, cast(10 as decimal(28, 6)) as adjustment_amount,"
+            " ? as adjustment_code, '' as adjustment_text",
             [code],
         )
         run_deductions(self.connection, POLICY, DAY)

@@ -4,18 +4,21 @@ import ast
 import re
 import subprocess
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection
+from functools import cache
 from pathlib import Path
 
 import pytest
+
+from tests.support.rooms import room_of
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("ingestion", "reverse_etl", "orchestration", "sandbox", "dashboard")
 CLOCK_EDGES = {"ingestion/common/clock.py", "sandbox/core/clock.py"}
 
 
-def tracked(*suffixes: str) -> list[Path]:
-    """Every file that git tracks or would track, with one of the suffixes (all when none)."""
+@cache
+def _listed() -> list[Path]:
     listing = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -23,18 +26,27 @@ def tracked(*suffixes: str) -> list[Path]:
         text=True,
         check=True,
     ).stdout.splitlines()
-    paths = [ROOT / name for name in listing]
-    return [p for p in paths if p.is_file() and (not suffixes or p.suffix in suffixes)]
+    return [ROOT / name for name in listing]
 
 
-def product_modules() -> Iterator[tuple[str, ast.Module]]:
-    for path in tracked(".py"):
-        name = path.relative_to(ROOT).as_posix()
-        if name.split("/")[0] in PRODUCT:
-            yield name, ast.parse(path.read_text(encoding="utf-8"))
+def tracked(*suffixes: str) -> list[Path]:
+    """Every file that git tracks or would track, with one of the suffixes (all when none)."""
+    return [p for p in _listed() if p.is_file() and (not suffixes or p.suffix in suffixes)]
 
 
-def imports_of(tree: ast.Module) -> set[str]:
+@cache
+def product_modules() -> list[tuple[str, ast.Module]]:
+    """Every module of the product with its syntax tree, read once."""
+    names = [(path.relative_to(ROOT).as_posix(), path) for path in tracked(".py")]
+    return [
+        (name, ast.parse(path.read_text(encoding="utf-8")))
+        for name, path in names
+        if name.split("/")[0] in PRODUCT
+    ]
+
+
+@cache
+def imports_of(tree: ast.Module) -> frozenset[str]:
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -42,10 +54,10 @@ def imports_of(tree: ast.Module) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module)
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
 
 
-def starts_with(names: set[str], *prefixes: str) -> list[str]:
+def starts_with(names: Collection[str], *prefixes: str) -> list[str]:
     return sorted(n for n in names for p in prefixes if n == p or n.startswith(p + "."))
 
 
@@ -175,6 +187,19 @@ def test_no_file_names_an_index_host_or_a_path_of_this_machine() -> None:
         if pattern.search(text):
             wrong.append(path.relative_to(ROOT).as_posix())
     assert wrong == []
+
+
+def test_stories_are_told_in_one_room() -> None:
+    """A worker that runs one test of a stage tells all its stories: they must not be told twice."""
+    names = [path.relative_to(ROOT).as_posix() for path in tracked(".py")]
+    tellers = [
+        name
+        for name in names
+        if name.startswith("tests/")
+        and "tests.flow.stage" in imports_of(ast.parse((ROOT / name).read_text(encoding="utf-8")))
+    ]
+    assert tellers
+    assert {room_of(f"{name}::test") for name in tellers} == {"tests/flow/"}
 
 
 def test_every_pin_of_the_lock_has_a_hash() -> None:

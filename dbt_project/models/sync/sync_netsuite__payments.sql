@@ -2,7 +2,7 @@
 -- receipts. The text opens with the receipt's id, and names the value date where it is another day.
 select
     system_id,
-    receipt_id as object_key,
+    posting_key as object_key,
     company_code,
     posting_kind,
     customer,

@@ -1,6 +1,10 @@
--- What a linked CRM account should show: balance and overdue in the group currency at the stored
--- rate, limit and hold as the ERP confirmed them, and one status. An account that the hub wrote to
--- and that stands for no customer any more shows none of its figures.
+-- What a linked CRM account should show of all its customers in all ERPs together: balance and
+-- overdue in the group currency at the stored rates, limit and hold as each ERP confirmed them, and
+-- one status. One unlimited customer makes the account unlimited; else the limited ones are added
+-- up; only where no customer has any is nothing granted. One hold holds the account. While one of
+-- its customers is in doubt, or an amount has no rate, its totals stay as they are: a part would
+-- look like the whole. An account that the hub wrote to and that stands for no customer any more
+-- shows none of its figures.
 with links as (
     select * from {{ ref('dim_customer_links') }}
     where relation = 'account'
@@ -29,6 +33,16 @@ balances as (
         on
             aging.currency_code = rates.source_currency_code
             and run.group_currency = rates.target_currency_code
+    group by all
+),
+
+-- Some ERPs keep a limit by company: that of the segment is its first company's.
+segments as (
+    select
+        system_id,
+        credit_segment,
+        min(company_code) as company_code
+    from {{ ref('dim_legal_entities') }}
     group by all
 ),
 
@@ -66,10 +80,24 @@ credit as (
         ) as is_blocked
     from links
     inner join {{ ref('fct_credit') }} as credit on links.customer_id = credit.customer_id
+    left join segments
+        on
+            credit.system_id = segments.system_id
+            and credit.credit_segment = segments.credit_segment
     left join confirmed
         on
             credit.system_id = confirmed.system_id
-            and credit.customer || '/' || credit.credit_segment = confirmed.object_key
+            and confirmed.object_key in (
+                credit.customer || '/' || credit.credit_segment,
+                credit.customer || '/' || segments.company_code
+            )
+    -- Some ERPs keep one limit for all companies: where a customer has a credit account, a segment
+    -- without one lifts no limit.
+    qualify
+        credit.limit_reason is distinct from 'no_credit_account'
+        or count_if(credit.limit_reason is distinct from 'no_credit_account') over (
+            partition by links.system_id, links.native_id, links.customer_id
+        ) = 0
 ),
 
 limits as (
@@ -81,7 +109,9 @@ limits as (
             when bool_or(credit.limit_kind = 'limited') then 'limited'
             else 'none_granted'
         end as limit_kind,
-        sum(if(credit.limit_kind = 'limited', credit.limit_amount, 0) * rates.rate) as limit_amount,
+        sum(if(credit.limit_kind = 'limited', credit.limit_amount * rates.rate, 0))
+            as limit_amount,
+        count_if(credit.limit_kind = 'limited' and rates.rate is null) as missing_rates,
         bool_or(credit.is_blocked) as is_blocked
     from credit
     cross join run
@@ -118,8 +148,20 @@ shown as (
         on links.system_id = balances.system_id and links.native_id = balances.native_id
     left join limits
         on links.system_id = limits.system_id and links.native_id = limits.native_id
-    -- A balance that cannot be stated in the group currency is not shown at all.
-    where balances.missing_rates = 0
+    where
+        balances.missing_rates = 0
+        and (
+            coalesce(limits.missing_rates, 0) = 0
+            or coalesce(limits.limit_kind, 'unlimited') <> 'limited'
+        )
+        and not exists (
+            select 1
+            from {{ ref('int_customer_links_doubted') }} as doubted
+            where
+                doubted.system_id = links.system_id
+                and doubted.native_id = links.native_id
+                and doubted.conflict <> 'linked_elsewhere_by_person'
+        )
 ),
 
 lost as (

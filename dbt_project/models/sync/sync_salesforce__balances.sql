@@ -76,7 +76,12 @@ vanished as (
                 observed.balance_key, entities.key_prefix || '-' || entities.company_code || '-'
             )
     left join links
-        on observed.system_id = links.system_id and observed.account_id = links.native_id
+        on
+            observed.system_id = links.system_id
+            and observed.account_id = links.native_id
+            and observed.balance_key = entities.key_prefix || '-' || entities.company_code || '-'
+            || substr(links.customer_id, length(entities.key_prefix) + 2) || '-'
+            || observed.currency_code
     left join keyed on observed.balance_key = keyed.balance_key
     where
         not exists (

@@ -2,7 +2,7 @@
 -- among the unidentified receipts. Applying it is another decision (clearings).
 select
     system_id,
-    receipt_id as object_key,
+    posting_key as object_key,
     company_code,
     posting_kind,
     customer,

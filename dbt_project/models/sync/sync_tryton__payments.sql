@@ -2,7 +2,7 @@
 -- without a certain payer.
 select
     system_id,
-    receipt_id as object_key,
+    posting_key as object_key,
     company_code,
     posting_kind,
     customer,

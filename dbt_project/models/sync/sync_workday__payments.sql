@@ -8,7 +8,7 @@ with receipts as (
 
 select
     system_id,
-    receipt_id as object_key,
+    posting_key as object_key,
     company_code,
     posting_kind,
     customer,

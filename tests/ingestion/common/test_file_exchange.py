@@ -1,5 +1,6 @@
 """Pulling files over real sockets: whole ones, once, checked, and put away."""
 
+import asyncio
 import hashlib
 import json
 
@@ -159,6 +160,21 @@ def test_answers_are_pushed_whole_and_kept(server, inbox, tmp_path):
     assert names(server.server.root / "answers") == ["a.xml.ack"]
     assert names(outbox / "sent") == ["a.xml.ack"]
     assert server.run(lambda client: push_answers(client, outbox), **FOLDERS) == []
+
+
+def test_two_hubs_that_share_an_outbox_bring_each_answer_once(server, tmp_path):
+    outbox = tmp_path / "outbox"
+    outbox.mkdir()
+    for number in range(3):
+        (outbox / f"{number}.ack").write_bytes(b"{}")
+
+    async def both(client):
+        return await asyncio.gather(push_answers(client, outbox), push_answers(client, outbox))
+
+    one, other = server.run(both, **FOLDERS)
+    assert sorted(one + other) == ["0.ack", "1.ack", "2.ack"]
+    assert names(server.server.root / "answers") == ["0.ack", "1.ack", "2.ack"]
+    assert names(outbox / "sent") == ["0.ack", "1.ack", "2.ack"]
 
 
 def test_a_system_s_own_options_say_what_is_exchanged(server, inbox):

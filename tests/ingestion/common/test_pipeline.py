@@ -1,10 +1,16 @@
+import signal
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from ingestion.common import pipeline
+from ingestion.common.config import System
 from ingestion.common.loading import Change
 from ingestion.common.objects import declared_kinds, objects_of
-from ingestion.common.pipeline import dlt_columns, raw_source
+from ingestion.common.pipeline import dlt_columns, raw_source, run_pipeline
+from ingestion.common.warehouse import open_warehouse
 
 
 @pytest.mark.parametrize("kind", [kind for kind in declared_kinds() if objects_of(kind)])
@@ -29,3 +35,26 @@ def test_money_is_declared_as_exact_decimal() -> None:
     (spec,) = [one for one in objects_of("sap_s4hana") if one.name == "operational_items"]
     column = dlt_columns(spec)["AmountInTransactionCurrency"]
     assert (column["data_type"], column["precision"], column["scale"]) == ("decimal", 28, 6)
+
+
+def test_ctrl_c_while_dlt_works_is_not_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (spec,) = [one for one in objects_of("salesforce") if one.name == "accounts"]
+    schema = spec.arrow_schema()
+    row = {name: ["x"] if name in spec.key_columns else [None] for name in schema.names}
+    pq.write_table(pa.table(row, schema=schema), tmp_path / "x.parquet")
+    mark = pipeline.dlt.mark.with_file_import
+
+    def marked(*arguments: object) -> object:
+        signal.raise_signal(signal.SIGINT)
+        return mark(*arguments)
+
+    monkeypatch.setattr(pipeline.dlt.mark, "with_file_import", marked)
+    system = System(system_id="crm", kind="salesforce")
+    change = Change(spec, tmp_path / "x.parquet", 1, is_first=True)
+    with pytest.raises(KeyboardInterrupt):
+        run_pipeline(system, tmp_path / "warehouse.duckdb", [change])
+    with open_warehouse(tmp_path / "warehouse.duckdb") as connection:
+        (loaded,) = connection.execute("select count(*) from salesforce_raw.accounts").fetchall()
+    assert loaded == (1,)

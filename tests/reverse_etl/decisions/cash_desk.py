@@ -52,6 +52,7 @@ def decide(
     payers: list[dict[str, Any]] | None = None,
     lines: list[dict[str, Any]] | None = None,
     aliases: list[tuple[str, str]] | None = None,
+    settled: pl.DataFrame | None = None,
 ) -> list[dict[str, Any]]:
     rows = decide_cash(
         pl.DataFrame(receipts, schema=_RECEIPTS),
@@ -62,6 +63,7 @@ def decide(
         else None,
         Policy(),
         remittance_lines=pl.DataFrame(lines) if lines else None,
+        settled=settled,
     ).to_dicts()
     amounts = {receipt["receipt_id"]: receipt["amount"] for receipt in receipts}
     for receipt_id, rank in {(row["receipt_id"], row["rank"]) for row in rows}:

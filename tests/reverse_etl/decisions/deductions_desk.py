@@ -43,7 +43,8 @@ APPLICATIONS = {
 }  # fmt: skip
 LINES = {
     "receipt_id": pl.String(), "position": pl.Int64(), "reference": pl.String(),
-    "adjustment_amount": MONEY, "adjustment_code": pl.String(), "adjustment_text": pl.String(),
+    "discount_amount": MONEY, "adjustment_amount": MONEY, "adjustment_code": pl.String(),
+    "adjustment_text": pl.String(),
 }  # fmt: skip
 ITEMS = {
     "item_key": pl.String(), "system_id": pl.String(), "company_code": pl.String(),

@@ -292,6 +292,16 @@ def test_an_item_on_its_way_to_the_erp_is_nobody_elses() -> None:
     assert again[0]["decision"] == "auto"
 
 
+def test_what_is_on_its_way_stays_decided_though_it_would_not_be_decided_now() -> None:
+    twins = [item("I1", "100"), item("I2", "100")]
+    silent = [receipt("R1", payer_account="ACC1")]
+    assert decide(silent, twins, OURS)[0]["decision"] == "proposal"
+    kept = decide(silent, twins, OURS, reserved=[("R1", "I1")])
+    assert [(row["decision"], row["item_id"]) for row in kept] == [("auto", "I1")]
+    changed = [item("I1", "90"), item("I2", "100"), item("I3", "100")]
+    assert decide(silent, changed, OURS, reserved=[("R1", "I1")])[0]["decision"] == "proposal"
+
+
 @pytest.mark.parametrize(
     ("open_from", "open_until", "is_open"),
     [

@@ -172,8 +172,14 @@ def test_a_surplus_over_a_named_credit_is_no_over_payment():
 
 
 def test_a_surplus_that_may_be_an_item_left_out_is_proposed_with_the_rest_on_account():
-    rows = decide([paid("1030", A)], [owed(A, "1000"), owed(B, "700")])
+    rows = decide([paid("1030", A)], [owed(A, "1000"), owed(B, "300")])
     assert (proposed(rows)[0], others(rows, 2)) == ([A], [("on_account", Decimal(30))])
+
+
+@pytest.mark.parametrize(("other", "is_applied"), [("2000", True), ("370", False), ("-50", False)])
+def test_an_item_too_large_to_be_in_a_surplus_does_not_hold_it_up(other, is_applied):
+    rows = decide([paid("1030", A)], [owed(A, "1000"), owed(B, other)])
+    assert (applied(rows) == [A]) is is_applied
 
 
 def test_a_short_payment_is_only_proposed_unless_the_text_says_what_was_taken_off():
@@ -202,6 +208,35 @@ def test_lines_with_a_deduction_apply_and_open_it_on_the_item():
         (A, "deduction", Decimal(-100)), (B, "discount", Decimal(-14)),
     ]  # fmt: skip
     assert "06 DAMAGE" in rows[0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("terms", "discount", "kind"),
+    [
+        ({"discount_percent": "2", "discount_date": DAY}, "14", "discount"),
+        ({"discount_percent": "2", "discount_date": DAY - days(30)}, "14", "deduction"),
+        ({"discount_percent": "0"}, "14", "deduction"),
+        ({"discount_percent": "2", "discount_date": DAY}, "70", "deduction"),
+        ({"due_date": DAY - days(60)}, "14", "deduction"),
+    ],
+)
+def test_a_discount_on_a_line_that_the_terms_do_not_grant_is_kept_back_like_a_deduction(
+    terms, discount, kind
+):
+    amount = str(700 - Decimal(discount))
+    lines = [line(B, amount, discount_amount=discount)]
+    rows = decide([paid(amount)], [owed(B, "700", **terms)], lines=lines)
+    assert applied(rows) == [B]
+    assert others(rows) == [(kind, -Decimal(discount))]
+
+
+def test_an_advice_whose_lines_are_the_receipt_says_who_paid_where_nothing_else_does():
+    lines = [line(A, "1000"), line(B, "700")]
+    items = [owed(A, "1000"), owed(B, "700")]
+    stranger = {"payer_account": "", "payer_name": ""}
+    assert applied(decide([paid("1700", **stranger)], items, lines=lines)) == [A, B]
+    rows = decide([paid("1701", **stranger)], items, lines=lines)
+    assert rows[0]["decision"] == "unidentified"
 
 
 def test_a_line_that_pays_a_part_is_proposed_with_just_that_part():

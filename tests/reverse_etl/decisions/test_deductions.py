@@ -92,6 +92,24 @@ def test_what_people_made_of_a_customers_code_is_learned_unless_they_disagree() 
     assert [one["reason_code"] for one in rows] == ["OTHER"], "another customer's code"
 
 
+def test_a_discount_that_was_not_granted_is_a_case_of_its_own_beside_what_was_claimed() -> None:
+    lines = [said("4", "PR"), said("0", discount_amount=Decimal(6))]
+    rows = decide([row("apply", "100"), row("deduction", "-10")], lines)
+    assert sorted(brief(rows)) == [
+        ("open_dispute", "PROMO", Decimal(4)),
+        ("open_dispute", "UNEARNED-DISC", Decimal(6)),
+    ]
+    assert decide([row("apply", "100"), row("discount", "-6")], lines[1:]) == []
+
+
+def test_a_dispute_closes_with_its_credit_memo_when_nothing_is_open_of_it() -> None:
+    line = decided()
+    done = decision_id_of(line["dispute_id"], line["item_key"], line["receipt_id"], 1)
+    for left, status in (("0", "closed"), ("5", "posted")):
+        (one,) = decide(disputes=[line], items=[item(open_=left)], posted=(done,))
+        assert one["status"] == status
+
+
 def test_a_proposal_opens_nothing() -> None:
     assert decide([row("deduction", "-10", decision="proposal")], [said("10", "PR")]) == []
     assert decide([row("deduction", "-10", rank=2)]) == []

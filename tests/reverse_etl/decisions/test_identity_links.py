@@ -59,6 +59,22 @@ def test_a_linked_account_or_customer_is_left_alone_within_its_erp() -> None:
     assert proposed["customer_id"].to_list() == ["NS-8"]
 
 
+def test_a_number_that_two_erps_have_is_proposed_for_each_and_linked_for_none() -> None:
+    account = ACCOUNTS.with_columns(erp_customer_id=pl.lit("77"))
+    customers = [
+        CUSTOMERS.with_columns(
+            customer_id=pl.lit(customer_id), system_id=pl.lit(erp), erp_customer_id=pl.lit(number)
+        )
+        for customer_id, erp, number in (
+            ("SAP-0000000077", "sap", "0000000077"),
+            ("NS-77", "netsuite", "77"),
+        )
+    ]
+    proposed = propose_links(account, pl.concat(customers), _links(), POLICY)
+    assert set(proposed["customer_id"]) == {"SAP-0000000077", "NS-77"}
+    assert set(proposed["decision"]) == {"proposal"}
+
+
 def test_a_loop_with_everything_linked_does_not_even_load_the_model() -> None:
     code = """
 import sys, polars as pl

@@ -1,5 +1,6 @@
 """The engine's pure parts: pacer, batch sizes, read-back judgement, means of resolving."""
 
+import gc
 from random import Random
 
 import pytest
@@ -10,6 +11,7 @@ from reverse_etl.delivery.batching import batch_size, halves, split
 from reverse_etl.delivery.bounds import Bounds
 from reverse_etl.delivery.pacer import Pacer, backoff_seconds
 from reverse_etl.delivery.resolving import Means, answer_of_read_back, means_of
+from reverse_etl.delivery.running import old_objects_aside
 from reverse_etl.delivery.verifying import Verdict, differences, judge_read_back
 from reverse_etl.delivery.writer import Absent, CannotTell, Found, Limits, ReadBack, Rejected
 from tests.reverse_etl.ledger.commands import posting, state
@@ -175,3 +177,10 @@ def test_a_row_that_is_there_with_other_values_is_not_this_commands_effect():
     assert answer_of_read_back(command, ReadBack({"status": "Current"}), limits) == Absent()
     assert answer_of_read_back(command, ReadBack(None), limits) == Absent()
     assert isinstance(answer_of_read_back(command, None, limits), CannotTell)
+
+
+def test_a_delivery_leaves_the_garbage_collector_as_it_was():
+    before = (gc.get_threshold(), gc.get_freeze_count())
+    with old_objects_aside():
+        assert gc.get_freeze_count() > before[1]
+    assert (gc.get_threshold(), gc.get_freeze_count()) == before

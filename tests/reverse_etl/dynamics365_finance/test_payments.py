@@ -38,6 +38,17 @@ def test_a_receipt_without_a_payer_stands_on_the_unidentified_account():
     )
 
 
+def test_a_receipt_that_waited_without_a_payer_moves_to_its_customer():
+    env = Environment()
+    env.call("send", payment("r2", posting_kind="unidentified", customer=None))
+    moved = payment("r2-moved", bank_account="201150")
+    env.call("send", moved)
+    assert env.call("read_back", moved)[0].fields == dict(moved.command.payload)
+    balances = env.app.state.d365.ledger.balances
+    assert (balances["usmf", "201150"], balances["usmf", "130100"]) == (0, -60)
+    assert balances["usmf", "110110"] == 60
+
+
 def test_a_journal_that_cannot_be_posted_stays_pending_until_a_person_looks():
     env = Environment({"checks_period": "post"})
     one = payment("r3", posting_date="2025-11-14")

@@ -119,6 +119,17 @@ def test_an_unidentified_receipt_is_a_journal_entry_on_its_own_account(account: 
     }
 
 
+def test_an_unidentified_receipt_moves_to_its_customer_from_that_account(account: Account) -> None:
+    key = "ab" * 10
+    call(account, "send", payment(key, posting_kind="unidentified", customer=None))
+    moved = payment(f"{key}-moved", bank_gl_account="21650000")
+    (outcome,) = call(account, "send", moved).values()
+    assert isinstance(outcome, Accepted)
+    assert account.balance("21650000") == 0
+    assert account.balance("12100000") == -100
+    assert wrong(account, moved) == {}
+
+
 def test_many_receipts_travel_as_one_collection_and_a_bad_one_takes_none_with_it(
     account: Account,
 ) -> None:

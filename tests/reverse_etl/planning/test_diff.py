@@ -1,6 +1,6 @@
 """The three-way diff against an oracle in plain Python, and what it says about whole tables."""
 
-import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tests.reverse_etl.planning.desk import SAP, START, Desk
 
 LIMITS = "sap_s4hana.credit_accounts"
 TARGET = load_governance().object("sap_s4hana", "credit_accounts")
+ACKNOWLEDGED = "ledger.acknowledged"
 NAMES = [f.name for f in TARGET.compared]
 VALUES = {
     "limit_kind": ["limited", "unlimited", None],
@@ -64,34 +65,48 @@ def _oracle(row: tuple[Any, Any, dict[str, Any]]) -> set[tuple[str, str, str]]:
     return found
 
 
+@pytest.fixture(scope="module")
+def cleared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Desk]]:
+    """One desk for all examples; ``cleared()`` takes everything off it."""
+    desk = Desk(tmp_path_factory.mktemp("diff"))
+
+    def clear() -> Desk:
+        for table in (f"sync.{TARGET.view_name}", f"observed.{TARGET.view_name}", ACKNOWLEDGED):
+            desk.connection.execute(f"delete from {table}")
+        return desk
+
+    yield clear
+    desk.close()
+
+
 @settings(max_examples=60, deadline=None)
 @given(rows)
-def test_the_sql_diff_equals_the_plain_rule(table: dict[str, tuple[Any, Any, Any]]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        desk = Desk(Path(folder))
-        for key, (desired, observed, known) in table.items():
-            if desired:
-                desk.wants(LIMITS, key, **desired)
-            if observed:
-                desk.holds(LIMITS, key, **observed)
-            for name, value in known.items():
-                desk.connection.execute(
-                    "insert into ledger.acknowledged values (?, 'credit_accounts', ?, ?, ?, '', ?)",
-                    [SAP, key, name, value, START],
-                )
-        compare(desk.connection, TARGET, [SAP])
-        found: dict[str, set[tuple[str, str, str]]] = {key: set() for key in table}
-        for key, *rest in desk.connection.execute(
-            "select object_key, field, class, action from diff_changes"
-        ).fetchall():
-            found[key].add(tuple(rest))
-        assert found == {key: _oracle(row) for key, row in table.items()}
-        for _system, key, values in agreements(desk.connection, TARGET, [SAP]):
-            desired, observed, known = table[key]
-            for name in values:
-                assert _canonical(name, desired[name]) == _canonical(name, observed[name])
-                assert name not in known or known[name] != _canonical(name, desired[name])
-        desk.close()
+def test_the_sql_diff_equals_the_plain_rule(
+    cleared: Callable[[], Desk], table: dict[str, tuple[Any, Any, Any]]
+) -> None:
+    desk = cleared()
+    for key, (desired, observed, known) in table.items():
+        if desired:
+            desk.wants(LIMITS, key, **desired)
+        if observed:
+            desk.holds(LIMITS, key, **observed)
+        for name, value in known.items():
+            desk.connection.execute(
+                f"insert into {ACKNOWLEDGED} values (?, 'credit_accounts', ?, ?, ?, '', ?)",
+                [SAP, key, name, value, START],
+            )
+    compare(desk.connection, TARGET, [SAP])
+    found: dict[str, set[tuple[str, str, str]]] = {key: set() for key in table}
+    for key, *rest in desk.connection.execute(
+        "select object_key, field, class, action from diff_changes"
+    ).fetchall():
+        found[key].add(tuple(rest))
+    assert found == {key: _oracle(row) for key, row in table.items()}
+    for _system, key, values in agreements(desk.connection, TARGET, [SAP]):
+        desired, observed, known = table[key]
+        for name in values:
+            assert _canonical(name, desired[name]) == _canonical(name, observed[name])
+            assert name not in known or known[name] != _canonical(name, desired[name])
 
 
 def test_an_adopted_foreign_value_stays_until_the_hub_wants_another(

@@ -135,12 +135,13 @@ def test_a_refused_row_is_not_sent_again_until_it_is_corrected(desk: Desk) -> No
 
 
 def test_a_value_that_may_not_be_sent_becomes_an_exception(desk: Desk) -> None:
-    desk.wants(BALANCES, "B1", **{**WANTED, "net": "10.001"})
+    desk.wants(BALANCES, "B1", **{**WANTED, "net": "10.001", "ctx_region": "SE"})
     made = desk.plan(BALANCES)
     assert desk.commands() == []
-    (one,) = desk.store.exceptions()
+    (one,) = desk.store.exceptions(region="SE", customer_id="SAP-1")
     assert (one.code, one.field, one.object_key) == ("invalid_value", "net", "B1")
     assert "more than 2 decimals" in one.message
+    assert (one.customer_name, one.invoice, one.amount_text) == ("Corner Shop", "B1", "10")
     assert made.counts["exceptions"] == 1
 
 

@@ -42,6 +42,21 @@ def test_a_first_limit_waits_for_a_person(desk: Desk) -> None:
     assert (again.counts["review"], again.counts["awaiting_approval"]) == (1, 0), "nothing new"
 
 
+def test_whoever_wants_a_limit_does_not_approve_it(desk: Desk) -> None:
+    desk.wants(LIMITS, "0000000001/1000", **_limit("500"))
+    desk.holds(LIMITS, "0000000001/1000", limit_kind="limited", limit_amount="400")
+    desk.plan(LIMITS, actor="anna")
+    (one,) = desk.store.awaiting_approval()
+    command, terms = one.command, terms_of(desk.policy, one.command.approval_rule)
+
+    def approve(by: str) -> str:
+        return desk.store.approve(
+            command.command_id, command.payload_hash, by=by, os_user=by, reason="", terms=terms
+        ).code
+
+    assert (approve("Anna"), approve("carl")) == ("self_approval", "granted")
+
+
 def test_a_limit_that_equals_its_imported_approval_goes_out(desk: Desk) -> None:
     _approve(desk, "500")
     desk.wants(LIMITS, "0000000001/1000", **_limit("500"))

@@ -18,6 +18,14 @@ def problems(desk: Desk) -> Desk:
         " object_name varchar, object_key varchar, message varchar, amount decimal(28, 6),"
         " currency_code varchar)"
     )
+    desk.connection.execute(
+        "create or replace table marts.fct_open_items as select 'SAP-U001-1' as item_key,"
+        " 'SAP-0001' as customer_id, '1930438491' as invoice_number"
+    )
+    desk.connection.execute(
+        "create or replace table marts.dim_customers as select 'SAP-0001' as customer_id,"
+        " 'Bergström AB' as name, 'SE' as country"
+    )
     return desk
 
 
@@ -38,6 +46,14 @@ def test_every_problem_opens_one_exception_with_what_where_and_money(problems: D
         "truncated", "a.xml", "a.xml is cut off: send it again",
     )  # fmt: skip
     assert (item.amount_text, item.currency_code) == ("10.5", "USD")
+
+
+def test_a_problem_of_an_item_is_found_by_customer_invoice_and_region(problems: Desk) -> None:
+    stand(problems, TRUNCATED, NOBODY)
+    (item,) = problems.store.exceptions(region="SE")
+    assert (item.customer_id, item.customer_name, item.invoice) == (
+        "SAP-0001", "Bergström AB", "1930438491",
+    )  # fmt: skip
 
 
 def test_the_same_again_adds_no_event(problems: Desk) -> None:

@@ -23,6 +23,7 @@ from tests.reverse_etl.sap_s4hana.conftest import (
     receipt,
     receipt_id_of,
 )
+from tests.reverse_etl.support import sending
 
 CLEAR = "journalentrybulkclearingreques"
 
@@ -190,3 +191,31 @@ def test_clearing_between_two_queries_of_one_reading_is_never_taken_for_a_refusa
         held = sap.call("read_back", [one])[key]
     assert held.rejection is None
     assert held.native_id
+
+
+def test_the_lines_that_a_moved_receipt_leaves_on_the_unidentified_account_close_each_other(sap):
+    key = receipt_id_of("nobodys")
+    first, moved = (
+        receipt(key, "80", customer=None),
+        receipt(f"{key}-moved", "80", bank_gl_account="21650000", bank_reference="1400000000"),
+    )
+    booked = sap.call("send", [first])[key].native_id
+    document = sap.call("send", [moved])[f"{key}-moved"].native_id
+    line = {
+        "item_key": "SAP-U001", "fiscal_year": "2026", "document": booked.split("-")[2],
+        "item": "001", "amount": "-80",
+    }  # fmt: skip
+    payload = {
+        "company_code": "U001", "gl_account": "21650000", "currency_code": "USD",
+        "posting_date": "2026-05-22", "receipt_fiscal_year": None, "receipt_document": None,
+        "receipt_item": None, "lines": [line],
+    }  # fmt: skip
+    one = sending(
+        "sap_s4hana", "unidentified_clearings", key, payload, after={f"{key}-moved": document}
+    )
+    assert isinstance(sap.call("look_up", [one])[key], Absent)
+    assert sap.call("send", [one])[key] == Accepted()
+    held = sap.call("read_back", [one])[key]
+    assert differences(one.command.payload, held.fields, frozenset()) == {}
+    assert sap.call("send", [one])[key] == Accepted(held.native_id)
+    assert sap.effects(one) == 1

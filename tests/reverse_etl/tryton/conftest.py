@@ -30,10 +30,7 @@ class Desk:
 
     @property
     def system(self) -> System:
-        system = self.server.system(self.database)
-        # A command of a dead deliverer is believed absent only after as long as a request may take.
-        short = {**system.options, "timeout_seconds": 8, "settle_seconds": 1}
-        return system.model_copy(update={"options": short})
+        return self.server.system(self.database)
 
     def people(self, work: Callable[[People], Awaitable[Any]]) -> Any:
         """Let people beside the hub do something."""
@@ -84,13 +81,6 @@ class Desk:
             self.database, "SELECT state FROM account_invoice WHERE id = %s", invoice["id"]
         )
         return str(rows[0][0])
-
-    def is_balanced(self) -> bool:
-        """Whether debits equal credits over all posted lines."""
-        rows = self.server.query(
-            self.database, "SELECT sum(debit) = sum(credit) FROM account_move_line"
-        )
-        return bool(rows[0][0])
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Commands for Tryton by a few words: what tests ask for, in this process or in another."""
+"""Commands for Tryton by a few words."""
 
 from dataclasses import replace
 from typing import Any
@@ -62,9 +62,3 @@ def line(invoice: dict[str, Any], amount: str, **more: Any) -> dict[str, Any]:
         "amount": amount,
         **more,
     }
-
-
-def order_of(words: dict[str, Any]) -> Sending:
-    """A sending from plain JSON: ``{"what": "payment", …}``."""
-    made = {"payment": payment, "application": application}[words["what"]]
-    return made(**{name: value for name, value in words.items() if name != "what"})

@@ -180,6 +180,15 @@ def test_a_part_can_be_applied_and_the_rest_stays_open() -> None:
     assert paid.lines[1].amount_open == 0
 
 
+def test_a_part_is_exact_however_the_amount_of_its_item_was_spelled() -> None:
+    ledger = make_ledger()
+    owed, paid = invoice(ledger, "33.35"), receipt(ledger, "99.9")
+    applications = [Application(item(owed)), Application(item(paid, 2), Decimal("-33.35"))]
+    ledger.clear(header(), applications, today=TODAY)
+    assert ledger.balances["U001", AR] == Decimal("-66.55")
+    assert ledger.balances.get(("U001", DIFFERENCE), 0) == 0
+
+
 def test_closed_items_items_named_twice_and_foreign_items_are_refused() -> None:
     ledger = make_ledger()
     owed, paid = invoice(ledger, "10.00"), receipt(ledger, "10.00")

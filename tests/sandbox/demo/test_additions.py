@@ -16,6 +16,7 @@ from sandbox.demo.identifiers import is_valid_iban
 from sandbox.demo.payments import PaymentKind
 from sandbox.demo.postings import entries_of
 from sandbox.demo.settings import load_settings
+from sandbox.demo.systems import world_plans
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,7 @@ def test_crm_accounts_use_real_spellings_and_most_carry_the_number(world, settin
     assert len({str(n).zfill(10) for n in numbers}) == len(numbers)
     assert any(len(str(n)) < 10 and str(n).isdigit() for n in numbers)
     for account in world.crm_accounts:
-        assert account.fields["Name"] in world.partners[account.customer].spellings
+        assert account.fields["Name"] in world.partners[account.customers[0]].spellings
 
 
 def test_every_posting_balances_and_has_its_own_id(world):
@@ -149,6 +150,7 @@ def test_the_files_fit_the_dataset_and_the_truth_is_whole(world, tmp_path):
 
 def test_the_committed_configuration_is_the_synthetic_ones(settings):
     committed = Path(__file__).parents[3] / "ledgerloop.toml"
+    plans = world_plans()
     for seed in (settings.seed, 7):
-        world = make_world(generate(settings, seed=seed), settings, seed=seed)
+        world = make_world(generate(settings, plans, seed=seed), settings, plans, seed=seed)
         assert config_text(world) == committed.read_text()

@@ -52,8 +52,25 @@ def test_a_bank_reference_fills_the_sixteen_characters_that_an_erp_keeps():
     assert bank_reference(date(2026, 3, 20), "U001", 7) == "260320U001000007"
 
 
-@pytest.mark.parametrize(("country", "kind"), [("US", "US1"), ("CA", "CA0")])
-def test_tax_numbers_fit_the_erps_field(country, kind):
+@pytest.mark.parametrize("country", ["US", "CA", "DE", "GB", "AU", "SG", "JP"])
+def test_tax_numbers_fit_the_erps_field_and_say_their_country(country):
     found, number = tax_number(country, 123_456_789)
-    assert found == kind
+    assert found[:2] == country
     assert len(number) <= 20
+
+
+@given(st.integers(1, 10**9))
+def test_tax_numbers_pass_their_countries_own_checks(serial):
+    product = 10
+    for digit in tax_number("DE", serial)[1][2:-1]:
+        product = 2 * ((int(digit) + product) % 10 or 10) % 11
+    assert (product + int(tax_number("DE", serial)[1][-1])) % 10 == 1
+    vat = tax_number("GB", serial)[1][2:]
+    weighted = sum(int(d) * w for d, w in zip(vat, (8, 7, 6, 5, 4, 3, 2, 10, 1), strict=True))
+    assert weighted % 97 == 0
+    abn = [int(d) for d in tax_number("AU", serial)[1]]
+    weights = (10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19)
+    assert sum(d * w for d, w in zip([abn[0] - 1, *abn[1:]], weights, strict=True)) % 89 == 0
+    corporate = [int(d) for d in tax_number("JP", serial)[1]]
+    body = sum(d * (place % 2 + 1) for place, d in enumerate(reversed(corporate[1:])))
+    assert corporate[0] == 9 - body % 9

@@ -72,6 +72,11 @@ class Tenant:
             account = add(data, "Settlement_Account_Data")
             add(account, "Settlement_Account_ID", f"BANK-{number}")
             add(account, "IBAN", texts["iban"])
+        contact = add(add(data, "Business_Entity_Data"), "Contact_Data")
+        address = add(contact, "Address_Data")
+        # Shown with a WID too, by which a caller may name the country when it puts this back.
+        add_reference(address, "Country_Reference", "ISO_3166-1_Alpha-2_Code", "US")
+        add(address, "Address_Line_Data", "1 Mill Road")
         add(add(data, "Note_Data"), "Note_Content", "Kept by hand")
         return _wid(await self.client.change(content))
 

@@ -175,7 +175,7 @@ def test_application_waits_as_long_as_the_switch_says() -> None:
     payment(tenant, "100", {wid: "100"})
     assert tenant.open_amount("INV-1") == Decimal(100)
     tenant.seconds += 61
-    assert tenant.app.ledger()["waiting_remittances"] == 0
+    assert tenant.app.ledger()["waiting_clearings"] == 0
     assert tenant.open_amount("INV-1") == 0
 
 

@@ -1,5 +1,5 @@
 -- (Step 2/3) Orders with the part not yet invoiced, in the segment's currency. What is invoiced is
--- an open item: each document counts in exactly one class.
+-- an open item, in whatever currency: each document counts in exactly one class.
 with orders as (
     select * from {{ ref('int_erp_sales_orders_united') }}
 ),
@@ -20,7 +20,7 @@ rates as (
     select * from {{ ref('int_rates_crossed') }}
 ),
 
-invoiced as (
+invoices as (
     select
         system_id,
         company_code,
@@ -29,6 +29,30 @@ invoiced as (
         sum(amount_original) as amount
     from {{ ref('fct_open_items') }}
     where item_class = 'invoice' and not is_reversed and sales_document is not null
+    group by all
+),
+
+invoiced as (
+    select
+        orders.system_id,
+        orders.company_code,
+        orders.sales_order,
+        sum(
+            if(
+                invoices.currency_code = orders.currency_code, invoices.amount,
+                {{ rounded_money('invoices.amount * rates.rate', 'orders.currency_code') }}
+            )
+        ) as amount
+    from orders
+    inner join invoices
+        on
+            orders.system_id = invoices.system_id
+            and orders.company_code = invoices.company_code
+            and orders.sales_order = invoices.sales_document
+    left join rates
+        on
+            invoices.currency_code = rates.source_currency_code
+            and orders.currency_code = rates.target_currency_code
     group by all
 ),
 
@@ -73,8 +97,7 @@ joined as (
         on
             orders.system_id = invoiced.system_id
             and orders.company_code = invoiced.company_code
-            and orders.sales_order = invoiced.sales_document
-            and orders.currency_code = invoiced.currency_code
+            and orders.sales_order = invoiced.sales_order
 ),
 
 valued as (

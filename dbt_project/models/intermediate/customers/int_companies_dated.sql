@@ -21,6 +21,12 @@ dated as (
         companies.credit_segment,
         run.group_currency,
         companies.posting_open_from,
+        coalesce(
+            (
+                select max(posting.closed_period)
+                from {{ source('policy', 'posting') }} as posting
+            ), 'first_open_day'
+        ) as closed_period,
         coalesce(companies.as_of_date, run.as_of_date) as as_of_date,
         run.started_at
     from companies

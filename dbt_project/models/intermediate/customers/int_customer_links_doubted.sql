@@ -2,6 +2,7 @@
 -- the CRM shows of them is neither renewed nor taken back until somebody decides.
 with links as (
     select * from {{ ref('int_customer_links_matched') }}
+    where relation = 'account'
 )
 
 select distinct

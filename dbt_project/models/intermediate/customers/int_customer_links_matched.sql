@@ -1,7 +1,9 @@
--- CRM accounts and hub customers by the ERP number stored on the account. A link is strong only
--- when exactly one live account carries the number and exactly one customer has it; everything else
--- is a conflict for a person. What a person linked or unlinked (ledger.links) comes before the
--- number, and a person's newest word before the older ones: one account, one customer of each ERP.
+-- CRM accounts and hub customers by what is stored on the account: one ERP number, or several
+-- numbers and hub customer ids separated by semicolons, of one ERP or of many. Each of them links
+-- only when it names exactly one customer in all ERPs and no other live account names that one;
+-- everything else is a conflict for a person. What a person linked or unlinked (ledger.links) comes
+-- before the number, and a person's newest word before the older ones: one account, one customer of
+-- each ERP.
 with accounts as (
     select
         system_id,
@@ -21,8 +23,20 @@ every_customer as (
     from {{ ref('int_customers_mapped') }}
 ),
 
-customers as (
-    select * from every_customer
+-- A number means the same with and without the ERP's prefix.
+known as (
+    select
+        upper(customer) as reference,
+        customer_id,
+        erp_system_id
+    from every_customer
+    where not is_deleted
+    union all
+    select
+        upper(customer_id) as reference,
+        customer_id,
+        erp_system_id
+    from every_customer
     where not is_deleted
 ),
 
@@ -59,39 +73,95 @@ accepted as (
         ) = 1
 ),
 
+named as (
+    select
+        system_id,
+        native_id,
+        account_name,
+        unnest({{ named_customers('erp_customer_number') }}) as reference
+    from accounts
+),
+
+-- Spreadsheets and CRMs lose the zeros that SAP's numbers open with; a number of another ERP is
+-- taken as it stands.
+spelled as (
+    select
+        *,
+        reference as spelling
+    from named
+    union all
+    select
+        *,
+        regexp_extract(reference, '^(.*-)?([0-9]{1,9})$', 1)
+        || lpad(regexp_extract(reference, '^(.*-)?([0-9]{1,9})$', 2), 10, '0') as spelling
+    from named
+    where regexp_full_match(reference, '(.*-)?[0-9]{1,9}')
+),
+
+found as (
+    select distinct
+        spelled.system_id,
+        spelled.native_id,
+        spelled.account_name,
+        spelled.reference,
+        known.customer_id,
+        known.erp_system_id
+    from spelled
+    inner join known on spelled.spelling = known.reference
+),
+
 counted as (
     select
-        accounts.system_id,
-        accounts.native_id,
-        accounts.account_name,
-        accounts.erp_customer_number,
-        customers.customer_id,
-        customers.erp_system_id,
-        count(distinct accounts.native_id) over (
-            partition by accounts.system_id, accounts.erp_customer_number
-        ) as account_count,
-        count(customers.customer_id) over (
-            partition by accounts.system_id, accounts.native_id
-        ) as customer_count
-    from accounts
-    left join customers on accounts.erp_customer_number = customers.customer
-    where accounts.erp_customer_number is not null
+        named.system_id,
+        named.native_id,
+        named.account_name,
+        named.reference as erp_customer_number,
+        found.customer_id,
+        found.erp_system_id,
+        count(found.customer_id) over of_reference as customer_count,
+        list(found.customer_id) over of_reference as customer_ids
+    from named
+    left join found
+        on
+            named.system_id = found.system_id
+            and named.native_id = found.native_id
+            and named.reference = found.reference
+    window
+        of_reference as (partition by named.system_id, named.native_id, named.reference)
+),
+
+-- One customer that an account names twice, by number and by id, is one link.
+claimed as (
+    select
+        *,
+        count(distinct native_id) over (
+            partition by
+                system_id, customer_count > 1, coalesce(customer_id, erp_customer_number)
+        ) as account_count
+    from counted
+    qualify
+        customer_id is null
+        or row_number() over (
+            partition by system_id, native_id, customer_id
+            order by customer_count, erp_customer_number
+        ) = 1
 ),
 
 -- What people decided about an account or a customer stands; the number adds nothing to it.
 judged as (
     select
-        counted.*,
+        claimed.*,
         exists(
             select 1
             from accepted
             where
                 accepted.relation = 'account'
-                and accepted.system_id = counted.system_id
-                and accepted.native_id = counted.native_id
+                and accepted.system_id = claimed.system_id
+                and accepted.native_id = claimed.native_id
                 and (
-                    counted.customer_id is null
-                    or accepted.erp_system_id is not distinct from counted.erp_system_id
+                    claimed.customer_id is null
+                    or accepted.erp_system_id is not distinct from claimed.erp_system_id
+                    or list_contains(claimed.customer_ids, accepted.customer_id)
                 )
         ) as is_decided,
         exists(
@@ -99,9 +169,9 @@ judged as (
             from accepted
             where
                 accepted.relation = 'account'
-                and accepted.system_id = counted.system_id
-                and accepted.native_id <> counted.native_id
-                and accepted.customer_id = counted.customer_id
+                and accepted.system_id = claimed.system_id
+                and accepted.native_id <> claimed.native_id
+                and accepted.customer_id = claimed.customer_id
         ) as is_taken,
         exists(
             select 1
@@ -109,11 +179,11 @@ judged as (
             where
                 said.relation = 'account'
                 and not said.is_active
-                and said.system_id = counted.system_id
-                and said.native_id = counted.native_id
-                and said.customer_id = counted.customer_id
+                and said.system_id = claimed.system_id
+                and said.native_id = claimed.native_id
+                and said.customer_id = claimed.customer_id
         ) as is_unlinked
-    from counted
+    from claimed
 ),
 
 by_number as (

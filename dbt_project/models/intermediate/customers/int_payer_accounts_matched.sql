@@ -1,5 +1,6 @@
 -- Whose account money comes from on the as-of date: what a person said, else the ERP's master data
--- and what verified applications taught. An account of several customers identifies none of them.
+-- and what verified applications taught. An account of several customers of one ERP identifies none
+-- of them; the same payer may well be a customer of another ERP too.
 with bank_accounts as (
     select * from {{ ref('int_erp_bank_accounts_united') }}
 ),
@@ -45,13 +46,16 @@ of_master_data as (
 ),
 
 -- Receipts that the hub applied, read back as applied: by then the customer is beyond doubt. A
--- single one may be a favour; several teach whose account it is.
+-- single one may be a favour; several teach whose account it is. One of another customer from the
+-- same account teaches that several share it.
 applied as (
     select
         md5({{ normalised_account('entries.payer_account') }}) as payer_account_key,
         customers.customer_id,
+        customers.system_id,
         count(distinct entries.receipt_id) as receipt_count,
-        min(entries.value_date) as valid_from
+        list_sort(list(commands.updated_at))[{{ var('payer_account_learned_from_receipts') }}]
+            as learned_at
     from {{ source('ledger', 'commands') }} as commands
     inner join {{ ref('stg_bank_files__entries') }} as entries
         on commands.business_key = entries.receipt_id
@@ -66,15 +70,35 @@ applied as (
     group by all
 ),
 
+taught as (
+    select
+        *,
+        min(learned_at) over of_account as known_at
+    from applied
+    window of_account as (partition by payer_account_key, system_id)
+    qualify
+        max(receipt_count) over of_account >= {{ var('payer_account_learned_from_receipts') }}
+),
+
+arrived as (
+    select
+        loaded_at,
+        max(max(value_date)) over (order by loaded_at) as value_date
+    from {{ ref('stg_bank_files__entries') }}
+    group by loaded_at
+),
+
+-- What was learned holds for money of a later day than all that had come by then: what was decided
+-- without it stays decided, and a second run on the same statements finds nothing new.
 learned as (
     select
-        payer_account_key,
-        customer_id,
+        taught.payer_account_key,
+        taught.customer_id,
         'learned' as source,
-        valid_from,
+        arrived.value_date + 1 as valid_from,
         cast(null as date) as valid_to
-    from applied
-    where receipt_count >= {{ var('payer_account_learned_from_receipts') }}
+    from taught
+    asof inner join arrived on taught.known_at >= arrived.loaded_at
 ),
 
 -- Where a person spoke about an account, nothing else counts.
@@ -102,9 +126,12 @@ valid as (
 
 matched as (
     select
-        *,
-        count(*) over (partition by payer_account_key) as customer_count
+        valid.*,
+        customers.system_id as erp_system_id,
+        count(*) over (partition by valid.payer_account_key, customers.system_id)
+            as customer_count
     from valid
+    left join customers on valid.customer_id = customers.customer_id
 )
 
 select * from matched

@@ -9,24 +9,38 @@ with receipts as (
         decision = 'auto'
         and decided_customer is not null
         and needs_review_reason is null
-        and not is_unidentified
         and amount > 0
         and amount_unapplied = amount
+        and posting_date is not null
 ),
 
 to_book as (
-    select receipt_id from {{ ref('int_receipts_to_post') }}
+    select
+        receipt_id,
+        posting_key
+    from {{ ref('int_receipts_to_post') }}
     where posting_kind = 'customer'
 ),
 
+-- What moves to its customer in this run is cleared in the document that the move makes.
 ready as (
-    select receipts.*
+    select
+        receipts.* exclude (
+            booked_item_key, booked_fiscal_year, booked_document, booked_document_item
+        ),
+        to_book.posting_key as after_key,
+        if(to_book.posting_key is null, receipts.booked_item_key, null) as booked_item_key,
+        if(to_book.posting_key is null, receipts.booked_fiscal_year, null) as booked_fiscal_year,
+        if(to_book.posting_key is null, receipts.booked_document, null) as booked_document,
+        if(to_book.posting_key is null, receipts.booked_document_item, null)
+            as booked_document_item
     from receipts
     left join to_book on receipts.receipt_id = to_book.receipt_id
     where
         to_book.receipt_id is not null
         or (
             receipts.booked_by <> 'none'
+            and not receipts.is_unidentified
             and receipts.booked_customer_id = receipts.decided_customer_id
         )
 ),
@@ -285,7 +299,7 @@ select
     ready.decided_customer_id as customer_id,
     ready.decided_customer_name as customer_name,
     ready.amount,
-    if(ready.booked_by = 'none', ready.receipt_id, null) as after_key
+    ready.after_key
 from ready
 inner join summed on ready.receipt_id = summed.receipt_id
 inner join {{ source('config', 'systems') }} as systems on ready.system_id = systems.system_id

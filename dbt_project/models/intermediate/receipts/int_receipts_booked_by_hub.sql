@@ -13,7 +13,7 @@ items as (
 commands as (
     select
         system_id,
-        business_key as receipt_id,
+        {{ receipt_of_key('business_key') }} as receipt_id,
         external_key
     from {{ source('ledger', 'commands') }}
     where flow = 'cash_posting' and coalesce(external_key, '') <> ''
@@ -45,13 +45,30 @@ made_by_hub as (
     select * from by_assignment
 ),
 
+moved as (
+    select distinct {{ receipt_of_key('business_key') }} as receipt_id
+    from {{ source('ledger', 'commands') }}
+    where
+        flow = 'cash_posting'
+        and state = 'verified'
+        and ends_with(business_key, '{{ moved_suffix() }}')
+),
+
 booked_by_hub as (
     select
         made_by_hub.receipt_id,
         items.*,
         -- A posting that was moved from the unidentified account to a customer stands once.
         count(*) filter (
-            where not items.is_reversed and not (items.is_unidentified and items.is_cleared_now)
+            where
+            not items.is_reversed
+            and not (
+                items.is_unidentified
+                and (
+                    items.is_cleared_now
+                    or made_by_hub.receipt_id in (select moved.receipt_id from moved)
+                )
+            )
         ) over (partition by made_by_hub.receipt_id) as booking_count,
         row_number() over (
             partition by made_by_hub.receipt_id

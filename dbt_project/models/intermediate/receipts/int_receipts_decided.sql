@@ -1,6 +1,6 @@
 -- Receipts beside the best decision about them (rank 1): the certain customer, if there is one, and
--- the date a posting would bear. The date is never in a closed period and never after the as-of
--- date.
+-- the date a posting would bear: the value date, or the first day that the company has open. Where
+-- that day is yet to come, or the policy parks what is of a closed period, nothing is posted.
 with receipts as (
     select * from {{ ref('fct_receipts') }}
 ),
@@ -62,11 +62,11 @@ joined as (
         customers.customer as decided_customer,
         customers.name as decided_customer_name,
         companies.key_prefix,
-        least(
-            greatest(
-                receipts.value_date, coalesce(companies.posting_open_from, receipts.value_date)
-            ), receipts.as_of_date
-        ) as posting_date
+        {{ posting_day('receipts', 'companies') }} as posting_date,
+        coalesce(
+            companies.posting_open_from > receipts.value_date
+            and companies.closed_period = 'park', false
+        ) as is_parked
     from receipts
     inner join decided on receipts.receipt_id = decided.receipt_id
     inner join companies
@@ -92,7 +92,7 @@ checked as (
             select 1
             from erp_receipts
             where
-                joined.booked_by = 'none'
+                (joined.booked_by = 'none' or joined.is_unidentified)
                 and erp_receipts.system_id = joined.system_id
                 and erp_receipts.company_code = joined.company_code
                 and erp_receipts.customer_id = joined.decided_customer_id

@@ -91,7 +91,11 @@ mapped as (
             own_accounts.system_id = companies.system_id
             and own_accounts.company_code = companies.company_code
     left join payers
-        on md5({{ normalised_account('entries.payer_account') }}) = payers.payer_account_key
+        on
+            md5({{ normalised_account('entries.payer_account') }}) = payers.payer_account_key
+            and own_accounts.system_id = payers.erp_system_id
+            and coalesce(entries.value_date, entries.booking_date)
+            >= coalesce(payers.valid_from, entries.value_date, entries.booking_date)
 )
 
 select * from mapped

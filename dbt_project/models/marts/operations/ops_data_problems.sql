@@ -45,6 +45,12 @@ missing_rates as (
     where rates.currency_code is null
 ),
 
+-- Returns that the hub undoes by itself are nobody's problem.
+undone as (
+    select object_key as receipt_id from {{ ref('int_returned_payments_wanted') }}
+    where kind = 'sap_s4hana'
+),
+
 receipts as (
     select
         system_id,
@@ -66,7 +72,9 @@ receipts as (
             else 'a payment of this amount was booked by hand: is it this receipt?'
         end as message
     from {{ ref('fct_receipts') }}
-    where needs_review_reason is not null
+    where
+        needs_review_reason is not null
+        and receipt_id not in (select undone.receipt_id from undone)
 ),
 
 -- The same doubt for customers found by the decision instead of the payer's account.
@@ -82,6 +90,46 @@ decided_receipts as (
         'a payment of this amount was booked by hand: is it this receipt?' as message
     from {{ ref('int_receipts_decided') }}
     where is_maybe_booked and needs_review_reason is null
+),
+
+-- Money that waits for its company's posting period: parked by the policy, or no day is open yet.
+periods as (
+    select
+        receipts.system_id,
+        'closed_period' as code,
+        'receipts' as object_name,
+        receipts.receipt_id as object_key,
+        receipts.company_code,
+        receipts.amount,
+        receipts.currency_code,
+        'its value date ' || receipts.value_date || ' lies in a period that '
+        || receipts.company_code || ' has closed: open the period (posting_open_from), or post it'
+            as message
+    from {{ ref('int_receipts_decided') }} as receipts
+    where
+        (receipts.is_parked or receipts.posting_date is null)
+        and receipts.booked_by = 'none'
+        and receipts.bank_line = 'hub'
+        and receipts.needs_review_reason is null
+        and not receipts.is_maybe_booked
+        and receipts.amount > 0
+),
+
+-- Who stands in a circle of heads, or below one, has no group: everybody else's goes on.
+hierarchy as (
+    select
+        system_id,
+        'circular_hierarchy' as code,
+        'hierarchy' as object_name,
+        customer_id as object_key,
+        cast(null as varchar) as company_code,
+        cast(null as decimal(28, 6)) as amount,
+        cast(null as varchar) as currency_code,
+        'its head ' || parent_customer_id
+        || ' stands in a circle: it counts as a group of its own until the ERP is corrected'
+            as message
+    from {{ ref('int_customer_parents') }}
+    where is_circular
 ),
 
 -- A file under the same name that arrived later and was taken settles what was wrong with it.
@@ -103,6 +151,41 @@ files as (
         and reason_code is not null
 ),
 
+-- What an account names and nobody may guess, and what keeps the totals of an account from being
+-- shown: a part of its customers would look like all of them.
+links as (
+    select distinct
+        system_id,
+        conflict as code,
+        'links' as object_name,
+        native_id || '/' || coalesce(erp_customer_number, '') as object_key,
+        cast(null as varchar) as company_code,
+        cast(null as decimal(28, 6)) as amount,
+        cast(null as varchar) as currency_code,
+        'account ' || coalesce(account_name, native_id) || ' names '
+        || coalesce(erp_customer_number, 'a customer')
+        || case conflict
+            when 'several_customers'
+                then
+                    ', which ' || customer_count
+                    || ' customers have: name the customer id, or link one of them'
+            when 'several_accounts'
+                then ', and so do others: its totals wait until one account names it'
+            else ', which no ERP has: its totals wait until that is corrected'
+        end as message
+    from {{ ref('ops_link_conflicts') }}
+    where
+        conflict = 'several_customers'
+        or (
+            conflict in ('no_customer', 'several_accounts')
+            and (system_id, native_id) in (
+                select (certain.system_id, certain.native_id)
+                from {{ ref('dim_customer_links') }} as certain
+                where certain.relation = 'account'
+            )
+        )
+),
+
 problems as (
     select * from missing_customers
     union all
@@ -114,7 +197,13 @@ problems as (
     union all
     select * from decided_receipts
     union all
+    select * from periods
+    union all
     select * from files
+    union all
+    select * from links
+    union all
+    select * from hierarchy
 )
 
 select * from problems

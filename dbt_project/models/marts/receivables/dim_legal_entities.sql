@@ -10,5 +10,6 @@ select
     key_prefix,
     group_currency,
     posting_open_from,
+    closed_period,
     as_of_date
 from companies

@@ -42,7 +42,11 @@ select
     lines.closed_at,
     lines.is_living,
     lines.is_living and lines.due_date < run.as_of_date as is_overdue,
-    if(lines.is_living, cast(run.as_of_date - lines.opened_date as integer), null) as age_days,
+    if(
+        lines.is_living,
+        greatest(cast(run.as_of_date - lines.opened_date as integer), 0),
+        null
+    ) as age_days,
     cast(lines.closed_date - lines.opened_date as integer) as cycle_days,
     run.as_of_date
 from lines

@@ -10,7 +10,7 @@ renamed as (
         -- text
         nullif(trim(Name), '') as name,
         nullif(trim(AccountNumber), '') as account_number,
-        {{ padded_customer('ERP_Customer_Id__c') }} as erp_customer_number,
+        nullif(trim(ERP_Customer_Id__c), '') as erp_customer_number,
         nullif(trim(BillingStreet), '') as billing_street,
         nullif(trim(BillingCity), '') as billing_city,
         nullif(trim(BillingPostalCode), '') as billing_postal_code,

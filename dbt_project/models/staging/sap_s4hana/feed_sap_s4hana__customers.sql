@@ -1,4 +1,6 @@
--- Customers with name, address and blocks in the shape of every ERP.
+-- Customers with name, address and blocks in the shape of every ERP. Whom they stand under: their
+-- head office, else their corporate group (its code is mostly its head's number), else who pays for
+-- them.
 with customers as (
     select * from {{ ref('stg_sap_s4hana__customers') }}
 ),
@@ -28,7 +30,8 @@ companies as (
         customer,
         arg_min(payment_terms, company_code) as payment_terms,
         list(distinct company_code order by company_code) as company_codes,
-        arg_min(customer_head_office, company_code) as head_office
+        arg_min(customer_head_office, company_code) as head_office,
+        arg_min(alternative_payer_account, company_code) as alternative_payer
     from {{ ref('stg_sap_s4hana__customer_companies') }}
     where not is_deleted
     group by system_id, customer
@@ -45,7 +48,13 @@ select
     addresses.postal_code,
     addresses.country,
     tax_numbers.tax_number as tax_id,
-    nullif(companies.head_office, customers.customer) as parent_customer,
+    nullif(
+        coalesce(
+            companies.head_office,
+            customers.customer_corporate_group,
+            companies.alternative_payer
+        ), customers.customer
+    ) as parent_customer,
     companies.payment_terms,
     coalesce(companies.company_codes, []) as company_codes,
     customers.order_block_reason,

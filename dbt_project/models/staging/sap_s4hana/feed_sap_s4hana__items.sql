@@ -24,6 +24,13 @@ natured as (
     select
         items.*,
         billing.purchase_order,
+        -- What a returned payment had paid is open again under the invoice's own number.
+        case
+            when
+                items.accounting_document_type = 'DR'
+                and items.document_item_text = 'Returned ' || items.assignment_reference
+                then items.assignment_reference
+        end as returned_number,
         case
             when unidentified_accounts.gl_account is not null then 'unidentified'
             when items.financial_account_type <> 'D' then null
@@ -48,10 +55,11 @@ select
     item_nature,
     if(item_nature = 'unidentified', null, customer) as customer,
     accounting_document_type as document_type,
-    coalesce(document_reference, billing_document, accounting_document) as invoice_number,
+    coalesce(returned_number, document_reference, billing_document, accounting_document)
+        as invoice_number,
     [
-        document_reference, payment_reference, billing_document, accounting_document,
-        sales_document, purchase_order
+        coalesce(returned_number, document_reference), payment_reference, billing_document,
+        accounting_document, sales_document, purchase_order
     ] as reference_list,
     sales_document,
     posting_date,

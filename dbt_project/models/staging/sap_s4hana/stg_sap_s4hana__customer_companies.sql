@@ -12,8 +12,8 @@ renamed as (
         nullif(trim(PaymentTerms), '') as payment_terms,
         nullif(trim(PaymentBlockingReason), '') as payment_blocking_reason,
         nullif(trim(ReconciliationAccount), '') as reconciliation_account,
-        nullif(trim(AlternativePayerAccount), '') as alternative_payer_account,
-        nullif(trim(CustomerHeadOffice), '') as customer_head_office,
+        {{ padded_customer('AlternativePayerAccount') }} as alternative_payer_account,
+        {{ padded_customer('CustomerHeadOffice') }} as customer_head_office,
         -- booleans
         coalesce(DeletionIndicator, false) as is_deleted,
         -- timestamps

@@ -10,7 +10,7 @@ renamed as (
         -- text
         nullif(trim(CustomerAccountGroup), '') as customer_account_group,
         nullif(trim(CustomerName), '') as customer_name,
-        nullif(trim(CustomerCorporateGroup), '') as customer_corporate_group,
+        {{ padded_customer('CustomerCorporateGroup') }} as customer_corporate_group,
         nullif(trim(OrderIsBlockedForCustomer), '') as order_block_reason,
         nullif(trim(DeliveryIsBlocked), '') as delivery_block_reason,
         nullif(trim(BillingIsBlockedForCustomer), '') as billing_block_reason,

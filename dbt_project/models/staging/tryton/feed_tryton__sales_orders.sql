@@ -1,6 +1,7 @@
 -- Sales orders in the shape of every ERP. Tryton marks no order as blocked: it refuses to confirm
 -- one whose amount goes beyond the limit, so a quotation that could not be confirmed now is one
 -- that credit holds. Other quotations are not orders yet. Only orders shipped on order are checked.
+-- Limits are in the company's currency: units of each currency for one of a third stand beside it.
 with sales as (
     select * from {{ source('tryton_raw', 'sales') }}
 ),
@@ -16,7 +17,10 @@ checked as (
         and sales.shipment_method = 'order'
         and sales.untaxed_amount > 0
         and coalesce(
-            credit.credit_amount + sales.untaxed_amount > credit.credit_limit_amount, false
+            sales.untaxed_amount * coalesce(sales.company__currency__rate, 1)
+            > (credit.credit_limit_amount - credit.credit_amount)
+            * coalesce(sales.currency__rate, 1),
+            false
         ) as is_credit_blocked
     from sales
     left join credit

@@ -19,7 +19,7 @@ from ingestion.tryton.client import TrytonClient
 from reverse_etl.delivery.writer import Sending
 from sandbox.tryton.people import People
 from sandbox.tryton.server import missing_parts, running_server
-from tests.contract.erp.bench import TODAY, Shape
+from tests.contract.erp.bench import CLOSED_DAY, TODAY, Shape
 from tests.ingestion.support import answer
 from tests.reverse_etl.support import sending
 
@@ -72,6 +72,9 @@ class Bench:
     async def start(self) -> None:
         async with _Visit(self.system) as people:
             await people.create_party(self.customer, "Acme")
+            year = ["fiscalyear.name", "=", str(CLOSED_DAY.year)]
+            periods = [row["id"] for row in await people.rows("account.period", [year], "id")]
+            await people.call("account.period.close", periods)
 
     async def stop(self) -> None:
         self._stack.close()

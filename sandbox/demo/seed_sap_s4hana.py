@@ -18,14 +18,16 @@ from ingestion.sap_s4hana.settings import BATCH_OPERATIONS_MAX
 from reverse_etl.sap_s4hana.confirmations import PostAnswer, parse_post_answer
 from reverse_etl.sap_s4hana.messages import POST_ACTION, POST_PATH, JournalEntry, post_envelope
 from sandbox.demo.additions import World
-from sandbox.demo.credit import SEGMENT, CreditAccount, LimitKind, Order
+from sandbox.demo.credit import CreditAccount, LimitKind, Order
 from sandbox.demo.crm import PostedItem
 from sandbox.demo.dataset import DatasetError
-from sandbox.demo.files import GL_ACCOUNTS
 from sandbox.demo.partners import Partner
 from sandbox.demo.postings import entries_of, posted_item
 
-__all__ = ["Say", "SetClock", "seed_sap"]
+__all__ = ["Client", "Say", "SetClock", "seed_sap_s4hana"]
+
+#: What the seeding opens for this kind.
+Client = SapClient
 
 Say = Callable[[str], None]
 SetClock = Callable[[date], Awaitable[None]]
@@ -37,7 +39,7 @@ _CREDIT = "API_CRDTMBUSINESSPARTNER"
 _ORDERS = "API_SALES_ORDER_SRV"
 
 
-async def seed_sap(
+async def seed_sap_s4hana(
     client: SapClient, world: World, say: Say, set_clock: SetClock
 ) -> list[PostedItem]:
     """Fill the ERP; its clock stands at the as-of date afterwards.
@@ -57,13 +59,15 @@ async def seed_sap(
     as_of = world.dataset.as_of
     entries = sorted(entries_of(world), key=lambda entry: entry.header.posting_date)
     await set_clock(entries[0].header.posting_date if entries else as_of)
-    partners = [_partner(partner) for partner in world.partners.values()]
+    plan = world.plans[0]
+    receivables = plan.options["ar_gl_account"]
+    partners = [_partner(partner, receivables) for partner in world.partners.values()]
     await _create(client, _PARTNERS, "A_BusinessPartner", partners)
     say(f"{len(partners)} business partners")
     accounts = [_credit(account) for account in world.credit.accounts]
     await _create(client, _CREDIT, "CreditMgmtBusinessPartner", accounts)
     say(f"{len(accounts)} credit accounts")
-    posted = await _post(client, entries, as_of, set_clock)
+    posted = await _post(client, entries, plan.key_prefix, as_of, set_clock)
     say(f"{len(posted)} journal entries")
     await set_clock(as_of)
     orders = [_order(order, as_of) for order in world.credit.orders]
@@ -94,7 +98,11 @@ async def _create(
 
 
 async def _post(
-    client: SapClient, entries: Sequence[JournalEntry], as_of: date, set_clock: SetClock
+    client: SapClient,
+    entries: Sequence[JournalEntry],
+    key_prefix: str,
+    as_of: date,
+    set_clock: SetClock,
 ) -> list[PostedItem]:
     """Post in big messages, one after the other so that numbers are the same on every run.
 
@@ -104,6 +112,8 @@ async def _post(
     created_at = datetime.combine(as_of, time(), UTC)
     posted: list[PostedItem] = []
     chunks = list(_chunks(entries, _ENTRIES_PER_MESSAGE))
+    if not chunks:
+        return []
     message = await asyncio.to_thread(post_envelope, chunks[0], created_at=created_at)
     for number, chunk in enumerate(chunks):
         await set_clock(min(chunk[-1].header.posting_date, as_of))
@@ -112,11 +122,13 @@ async def _post(
             following = chunks[number + 1]
             message = await asyncio.to_thread(post_envelope, following, created_at=created_at)
         answer = await asyncio.to_thread(parse_post_answer, await sending)
-        posted += _confirmed(chunk, answer)
+        posted += _confirmed(chunk, key_prefix, answer)
     return posted
 
 
-def _confirmed(chunk: Sequence[JournalEntry], answer: PostAnswer) -> list[PostedItem]:
+def _confirmed(
+    chunk: Sequence[JournalEntry], key_prefix: str, answer: PostAnswer
+) -> list[PostedItem]:
     """The items of a message, joined with their confirmations by id."""
     found = []
     for entry in chunk:
@@ -128,11 +140,11 @@ def _confirmed(chunk: Sequence[JournalEntry], answer: PostAnswer) -> list[Posted
                 f"{entry.header.company_code} was not posted: {'; '.join(notes) or 'no reason'}",
                 code="seeding_refused",
             )
-        found.append(posted_item(entry, one.fiscal_year, one.document))
+        found.append(posted_item(entry, key_prefix, one.fiscal_year, one.document))
     return found
 
 
-def _partner(partner: Partner) -> dict[str, Any]:
+def _partner(partner: Partner, receivables: str) -> dict[str, Any]:
     """A business partner with address, tax number, bank account (if known) and customer role."""
     body: dict[str, Any] = {
         "BusinessPartner": partner.customer,
@@ -152,7 +164,7 @@ def _partner(partner: Partner) -> dict[str, Any]:
                     {
                         "CompanyCode": company,
                         "PaymentTerms": terms,
-                        "ReconciliationAccount": GL_ACCOUNTS["ar"],
+                        "ReconciliationAccount": receivables,
                     }
                     for company, terms in partner.companies.items()
                 ]
@@ -197,7 +209,7 @@ def _credit(account: CreditAccount) -> dict[str, Any]:
         "to_CreditMgmtAccountTP": {
             "results": [
                 {
-                    "CreditSegment": SEGMENT,
+                    "CreditSegment": account.credit_segment,
                     "CreditLimitAmount": str(account.limit.amount),
                     "CreditLimitIsZero": account.limit.kind is LimitKind.NONE_GRANTED,
                     "CreditAccountIsBlocked": bool(account.block_reason),

@@ -1,0 +1,68 @@
+"""``ledgerloop refund``: money that goes back to a customer; one person asks, another agrees."""
+
+import click
+
+from ingestion.common.clock import SystemClock
+from ingestion.common.config import home_path, load_config
+from ingestion.common.errors import InputRefused
+from orchestration.delivering import modes_of, open_store
+
+__all__ = ["refund"]
+
+#: The commands that apply receipts.
+_APPLIES = "clearings"
+
+
+@click.command()
+@click.argument("receipt")
+@click.option("--reason", required=True, help="Why; it is kept for auditors.")
+@click.option("--as", "user", required=True, metavar="USER", help="Who asks.")
+def refund(receipt: str, reason: str, user: str) -> None:
+    """Ask to give a whole receipt back, such as a second payment of the same debt.
+
+    It waits for another person (`ledgerloop approve`); the next loop posts it once in the ERP and
+    clears it against the receipt.
+
+    \b
+    ledgerloop refund 5f0c2d9a7be14c0f8a11 --reason "paid twice" --as anna
+    """
+    from reverse_etl.planning.governance import load_governance
+    from reverse_etl.planning.policy import load_policy
+    from reverse_etl.planning.published import receipt_row
+    from reverse_etl.planning.refunds import OBJECT, refund_command
+
+    config = load_config()
+    found = receipt_row(home_path(), receipt)
+    if found is None:
+        raise InputRefused(
+            f"no receipt {receipt} in the published warehouse: run `ledgerloop sync`, or look its "
+            "id up in marts.fct_receipts",
+            code="no_receipt",
+            where=receipt,
+        )
+    system_id = found["system_id"]
+    modes = modes_of(config, load_policy(config.hub.policy or None))
+    with open_store(home_path()) as store:
+        if any(True for _ in store.unfinished(system_id, _APPLIES, [receipt])):
+            raise InputRefused(
+                f"receipt {receipt} is on its way to be applied: reject that first, see "
+                "`ledgerloop approvals list`",
+                code="being_applied",
+                where=receipt,
+            )
+        revision = store.posting_revisions(system_id, OBJECT, [receipt])[receipt]
+        command = refund_command(
+            found,
+            load_governance(),
+            kind=config.systems[system_id].kind,
+            revision=revision,
+            by=user,
+            reason=reason,
+            now=SystemClock().now(),
+        )
+        known = store.command(command.command_id)
+        if known is None:
+            store.record_plan([command], modes=modes, actor=user)
+        state = store.command(command.command_id)
+    shown = f"{command.amount_text} {command.currency_code} to {found['booked_customer_id']}"
+    click.echo(f"{command.command_id[:12]}: {shown}: {state.state if state else 'not recorded'}")

@@ -1,0 +1,51 @@
+"""What a run's own postings teach: payers that are sure now, items that are no choice any more.
+
+Applied money says whose account it came from, and takes items out of the way. What that makes
+certain would otherwise go out with the next run, so a run decides again on what the ERPs confirmed
+until nothing new is sure. It decides and plans nothing itself: it calls the loop's own steps.
+"""
+
+from typing import TYPE_CHECKING
+
+from orchestration.run import StepReport
+from orchestration.steps import build_again, decide_cash, deliver_step, plan_step, reread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestration.loop import Loop
+
+__all__ = ["apply_learned"]
+
+#: Each round knows what the one before applied; it is rarely more than one.
+_ROUNDS_MAX = 3
+
+
+def apply_learned(name: str, *flows: str) -> "Callable[[Loop], StepReport]":
+    """A step that decides, posts and reads again while money becomes certain."""
+
+    def run(loop: "Loop") -> StepReport:
+        report = StepReport(name)
+        for _ in range(_ROUNDS_MAX):
+            decided = decide_cash(loop)
+            if not decided.counts.get("receipts_auto"):
+                break
+            planned = plan_step(name, *flows)(loop)
+            sent = deliver_step(name, *flows)(loop)
+            for part in (planned, sent):
+                _add(report, part)
+            if not sent.counts.get("writes"):
+                break
+            _add(report, reread(loop))
+            build_again(loop)
+        return report
+
+    return run
+
+
+def _add(report: StepReport, part: StepReport) -> None:
+    """Count a part of the step; how many rows were read is no news here."""
+    for name, count in part.counts.items():
+        if not name.startswith("rows_"):
+            report.counts[name] = report.counts.get(name, 0) + count
+    report.messages += part.messages

@@ -1,0 +1,1 @@
+"""Whole syncs against the real Tryton server."""

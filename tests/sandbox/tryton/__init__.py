@@ -1,0 +1,1 @@
+"""Tests of how Tryton joins the sandbox."""
