@@ -36,7 +36,7 @@ $(TRYTON_STAMP): sandbox/tryton/requirements.lock
 
 setup: $(STAMP) ## make the virtual environment .venv with every pinned dependency
 
-demo: $(STAMP) ## close the loop on the sandbox, twice, and prove it [DATASET=DIR] [ARGS="--json FILE"]
+demo: $(STAMP) $(if $(LEDGERLOOP_TRYTON_POSTGRES_URL),$(TRYTON_STAMP)) ## close the loop on the sandbox, twice, and prove it [DATASET=DIR] [ARGS="--json FILE"]
 	@$(VENV)/bin/ledgerloop demo $(if $(DATASET),--dataset $(DATASET)) $(ARGS)
 
 # Compiled modules are kept, whatever the environment says: the tests start hundreds of processes.

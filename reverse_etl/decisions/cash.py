@@ -225,6 +225,7 @@ class _Batch:
             items[place].customer_id for token in reading.tokens for place in token.places
         )
         if not payer.customers:
+            self._seen.unknown(receipt, reading.keys)
             return self._unknown(receipt, reading, payer)
         habits = self._habits if self.is_settling else None
         case = make_case(receipt, payer.customers, reading, self._ledger, self._policy, habits)

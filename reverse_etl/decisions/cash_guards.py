@@ -30,6 +30,7 @@ class Seen:
     def __init__(self, policy: CashPolicy) -> None:
         self._window = timedelta(days=policy.duplicate_window_days)
         self._by_payer: dict[tuple[str, int, str], dict[str, _Before]] = {}
+        self._unknown: dict[tuple[int, str], dict[str, _Before]] = {}
         self._applied: dict[tuple[str, int, str], tuple[Receipt, Match]] = {}
 
     def earlier(self, one: Earlier, keys: frozenset[str]) -> None:
@@ -38,11 +39,19 @@ class Seen:
         place = (one.customer_id, one.units, one.currency_code)
         self._by_payer.setdefault(place, {})[one.receipt_id] = before
 
+    def unknown(self, receipt: Receipt, keys: frozenset[str]) -> None:
+        """Remember a receipt of nobody knows whom: a known payer may pay the same once more."""
+        this = _Before(receipt.received_date, receipt.receipt_id, keys)
+        place = (receipt.units, receipt.currency_code)
+        self._unknown.setdefault(place, {})[receipt.receipt_id] = this
+
     def repeats(self, case: Case, answer: Match | Stop) -> Stop | None:
         """Why a receipt is held to be a second payment, if it is; remembers it for later ones."""
         receipt = case.receipt
         this = _Before(receipt.received_date, receipt.receipt_id, case.reading.keys)
-        found: list[_Before] = []
+        unknown = self._unknown.get((receipt.units, receipt.currency_code), {})
+        unknown.pop(receipt.receipt_id, None)
+        found = [one for one in unknown.values() if self._is_repeated(one, this, answer)]
         for customer in case.customers:
             place = (customer, receipt.units, receipt.currency_code)
             known = self._by_payer.setdefault(place, {})
@@ -53,8 +62,8 @@ class Seen:
         last = max(found, key=lambda one: (one.received_date, one.receipt_id))
         return Stop(
             "duplicate_guard",
-            f"repeats receipt {last.receipt_id}: same payer and amount within "
-            f"{self._window.days} days, and no other open items are clearly named",
+            f"repeats receipt {last.receipt_id}: same amount within {self._window.days} days of the "
+            "same payer, or of an unknown one, and no other open items are clearly named",
             may_suggest=False,
         )
 

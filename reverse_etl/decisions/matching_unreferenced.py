@@ -136,6 +136,7 @@ def discounted_run(case: Case) -> Match | Stop | None:
         or (paid - total) in case.by_units
         or has_twin_outside(case.units, positions)
         or not all(is_earned(case, item, percent) for item in items)
+        or not _is_paid_by_habit(case, positions)
     ):
         return Stop("ambiguous_amount", "a discounted run has the amount, but not surely")
     lines = (*applied(items), Line(None, "discount", paid - total))
@@ -143,6 +144,15 @@ def discounted_run(case: Case) -> Match | Stop | None:
         "discounted_run", lines, 0.96,
         f"only this run of {len(items)} less {canonical_text(percent)} % has the amount",
     )  # fmt: skip
+
+
+def _is_paid_by_habit(case: Case, positions: tuple[int, ...]) -> bool:
+    """Whether the payer's habit proves a run against an accident, a discount being seldom."""
+    if not case.has_habit:
+        return False
+    best = weighed(case, [frozenset(case.pool[list(positions)].tolist())])
+    needed = float(case.policy.habit_proof_min) - _DISCOUNT_LESS
+    return best is not None and best.proof >= needed
 
 
 def _has_closed_twin(case: Case, positions: tuple[int, ...]) -> bool:

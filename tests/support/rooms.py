@@ -21,10 +21,12 @@ _ROOMS = (
     "tests/dbt_project/",
     "tests/reverse_etl/tryton/",
     "tests/contract/erp/",
+    "tests/contract/tryton/",
 )
 #: What takes longest, in this order; everything else follows as it was collected.
 _BEGIN_FIRST = (
     "tests/flow/",
+    "tests/contract/tryton/",
     "tests/dbt_project/",
     "tests/reverse_etl/tryton/",
     "tests/contract/erp/",

@@ -295,6 +295,14 @@ def test_the_same_amount_again_is_guarded_unless_other_open_items_are_named():
     assert applied(decide([paid("1000", A), {**again, "text": B}], items), "R2") == [B]
 
 
+def test_the_same_amount_from_an_account_that_nobody_knew_is_guarded_too():
+    stranger = paid("1000", payer_account="NEW", receipt_id="R0", received_date=DAY - days(3))
+    items = [owed(A, "1000"), owed(B, "777")]
+    assert applied(decide([stranger, paid("1000")], items)) == []
+    assert applied(decide([stranger, paid("1000", A)], items)) == [A]
+    assert applied(decide([stranger, paid("777")], items)) == [B]
+
+
 def test_money_that_comes_back_proposes_to_open_again_what_it_had_closed():
     back = paid("-1000", "RETURNED NSF", receipt_id="R2", received_date=DAY + days(3))
     rows = decide([paid("1000", A), back], [owed(A, "1000")])

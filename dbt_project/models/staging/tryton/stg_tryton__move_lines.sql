@@ -34,6 +34,7 @@ renamed as (
         -- flags
         coalesce(account__type__receivable, false) as is_receivable,
         -- timestamps
+        create_date as created_at,
         _loaded_at as loaded_at
     from source
 )
