@@ -15,11 +15,14 @@ import duckdb
 
 from ingestion.common.errors import ConfigError
 from reverse_etl.ledger.commands import CommandClass, Value
-from reverse_etl.planning.diff_sql import Columns, changes_sql, equal_sql, wide_sql
+from reverse_etl.planning.diff_sql import Columns, changes_sql, equal_sql, literal, wide_sql
 from reverse_etl.planning.governance import TargetObject
 from reverse_etl.planning.values import payload_value
 
-__all__ = ["Sizes", "agreements", "columns_of", "compare"]
+__all__ = ["Sizes", "agreements", "compare"]
+
+
+_SIDES = ("sync", "observed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +44,17 @@ class Sizes:
     duplicated: int
 
 
-def columns_of(connection: duckdb.DuckDBPyConnection, target: TargetObject) -> Columns:
-    """Columns of the two views of an object.
+def _columns_of(connection: duckdb.DuckDBPyConnection, target: TargetObject) -> Columns:
+    """Columns of the two sides of an object, where ``_stand`` left them.
 
     Raises:
-        ConfigError: a view is missing, or lacks a governed field (named).
+        ConfigError: a side lacks a governed field (named).
     """
-    found = []
-    for side in ("sync", "observed"):
+    places, found = [], []
+    for side in _SIDES:
         name = f"{side}.{target.view_name}"
-        try:
-            rows = connection.execute(f"describe {name}").fetchall()
-        except duckdb.CatalogException:
-            raise ConfigError(
-                f"no view {name}: run dbt before planning {target.kind}.{target.name}",
-                code="view_missing",
-            ) from None
+        place = name if _is_table(connection, side, target.view_name) else f"diff_{side}"
+        rows = connection.execute(f"describe {place}").fetchall()
         types = {str(row[0]): str(row[1]) for row in rows}
         wanted = target.compared if side == "observed" else (*target.compared, *target.carried)
         missing = [f.name for f in wanted if f.name not in types]
@@ -66,8 +64,44 @@ def columns_of(connection: duckdb.DuckDBPyConnection, target: TargetObject) -> C
                 "to the view or take the field out of the matrix",
                 code="view_column_missing",
             )
+        places.append(place)
         found.append(types)
-    return Columns(desired=found[0], observed=found[1])
+    return Columns(found[0], found[1], places[0], places[1])
+
+
+def _stand(
+    connection: duckdb.DuckDBPyConnection, target: TargetObject, system_ids: Sequence[str]
+) -> Columns:
+    """Evaluate both sides once: deep views cost more than the whole comparison of their rows.
+
+    What is a table already is read where it stands.
+
+    Raises:
+        ConfigError: a view is missing; see ``_columns_of``.
+    """
+    systems = ", ".join(literal(system_id) for system_id in system_ids)
+    for side in _SIDES:
+        name = f"{side}.{target.view_name}"
+        if _is_table(connection, side, target.view_name):
+            continue
+        try:
+            connection.execute(
+                f"create or replace temp table diff_{side} as"  # noqa: S608 (names of governance)
+                f" select * from {name} where system_id in ({systems})"
+            )
+        except duckdb.CatalogException:
+            raise ConfigError(
+                f"no view {name}: run dbt before planning {target.kind}.{target.name}",
+                code="view_missing",
+            ) from None
+    return _columns_of(connection, target)
+
+
+def _is_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:
+    found = connection.execute(
+        "select 1 from duckdb_tables() where schema_name = ? and table_name = ?", [schema, name]
+    ).fetchall()
+    return bool(found)
 
 
 def compare(
@@ -87,9 +121,9 @@ def compare(
             are echoes and no differences. None suppresses nothing.
 
     Raises:
-        ConfigError: see ``columns_of``.
+        ConfigError: a view is missing, or lacks a governed field (named).
     """
-    columns = columns_of(connection, target)
+    columns = _stand(connection, target, system_ids)
     connection.execute(
         f"create or replace temp table diff_wide as {wide_sql(target, columns, system_ids)}"
     )
@@ -100,7 +134,7 @@ def compare(
             f"create or replace temp table diff_changes as {changes_sql(target)}",
             {"object_name": target.name, "run_started_at": run_started_at},
         )
-    return _sizes(connection, target, system_ids)
+    return _sizes(connection, target, columns, system_ids)
 
 
 #: A posting differs by being absent; its fields are shown by the planner, from ``diff_wide``.
@@ -114,14 +148,17 @@ _POSTING_CHANGES = """
 
 
 def _sizes(
-    connection: duckdb.DuckDBPyConnection, target: TargetObject, system_ids: Sequence[str]
+    connection: duckdb.DuckDBPyConnection,
+    target: TargetObject,
+    columns: Columns,
+    system_ids: Sequence[str],
 ) -> list[Sizes]:
     """Count what was seen, per system."""
-    view = target.view_name
+    wanted, held = columns.desired_from, columns.observed_from
     counted: dict[str, dict[str, int]] = {system_id: {} for system_id in system_ids}
     queries = {
-        "desired": f"select system_id, count(*) from sync.{view} group by all",  # noqa: S608
-        "observed": f"select system_id, count(*) from observed.{view} group by all",  # noqa: S608
+        "desired": f"select system_id, count(*) from {wanted} group by all",  # noqa: S608
+        "observed": f"select system_id, count(*) from {held} group by all",  # noqa: S608
         "changed": "select system_id, count(distinct object_key) from diff_changes group by all",
         "vanished": """
             select system_id, count(*) from diff_wide
@@ -153,12 +190,14 @@ def agreements(
 ) -> Iterator[tuple[str, str, dict[str, Value]]]:
     """Keys and fields on which hub and target agree, unknown to the ledger: to be adopted.
 
+    To be asked after ``compare`` of the same object, whose rows it looks at.
+
     Yields:
         system id, key, and payload values by field.
     """
     if not target.learns:
         return
-    columns = columns_of(connection, target)
+    columns = _columns_of(connection, target)
     query = equal_sql(target, columns, system_ids)
     for system_id, key, names, texts in connection.execute(
         query, {"object_name": target.name}

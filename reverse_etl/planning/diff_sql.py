@@ -31,10 +31,12 @@ CONTEXT_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Column types of the two views of one object."""
+    """Column types of the two sides of one object, and where its rows stand."""
 
     desired: Mapping[str, str]
     observed: Mapping[str, str]
+    desired_from: str
+    observed_from: str
 
 
 def quoted(name: str) -> str:
@@ -121,7 +123,7 @@ def wide_sql(target: TargetObject, columns: Columns, system_ids: Sequence[str]) 
         f" as {quoted('observed_' + f.name)}"
         for f in compared
     ]
-    view, systems = target.view_name, _systems(system_ids)
+    systems = _systems(system_ids)
     return f"""
         with candidates as (
             select coalesce(d.system_id, o.system_id) as system_id,
@@ -129,8 +131,8 @@ def wide_sql(target: TargetObject, columns: Columns, system_ids: Sequence[str]) 
                    d.object_key is not null as is_desired,
                    o.object_key is not null as is_observed,
                    {", ".join(picked)}, {", ".join(context)}
-            from (select * from sync.{view} where system_id in ({systems})) as d
-            {join} (select * from observed.{view} where system_id in ({systems})) as o
+            from (select * from {columns.desired_from} where system_id in ({systems})) as d
+            {join} (select * from {columns.observed_from} where system_id in ({systems})) as o
                 on d.system_id = o.system_id and d.object_key = o.object_key
             where {" or ".join(masks)}
         )
@@ -226,8 +228,8 @@ def equal_sql(target: TargetObject, columns: Columns, system_ids: Sequence[str])
         wanted = f"d.{quoted(leader)}" if leader else f"d.{name}"
         parts.append(
             f"select d.system_id, d.object_key, {literal(governed.name)} as field,"  # noqa: S608
-            f" {desired} as value from sync.{target.view_name} as d"
-            f" inner join observed.{target.view_name} as o"
+            f" {desired} as value from {columns.desired_from} as d"
+            f" inner join {columns.observed_from} as o"
             f" on d.system_id = o.system_id and d.object_key = o.object_key"
             f" where d.system_id in ({_systems(system_ids)}) and {wanted} is not null"
             f" and {desired} is not distinct from {observed}"

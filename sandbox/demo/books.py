@@ -138,7 +138,8 @@ def _moves(items: pl.DataFrame) -> pl.DataFrame:
     The debit has the same amount, and carries the credit's assignment or names its document.
     """
     place = ["system_id", "company_code", "currency_code", "amount"]
-    columns = [*place, "item_key", "document", "assignment", "bank_reference", "posting_date"]
+    columns = [*place, "item_key", "fiscal_year", "document", "assignment", "bank_reference",
+               "posting_date"]  # fmt: skip
     unidentified = items.filter(pl.col("nature") == Nature.UNIDENTIFIED, ~pl.col("is_reversed"))
     receipts = unidentified.filter(pl.col("amount") < 0).select(columns)
     debits = (
@@ -176,9 +177,15 @@ def _moved(items: pl.DataFrame) -> pl.DataFrame:
             for name in ("item_key", "item_key_debit")
         ]
     )
+    # A vendor's document numbers begin anew in every company and year.
+    document = ["system_id", "company_code", "fiscal_year", "document"]
     payments = moves.select(
-        "system_id", document="document_debit", moved_reference="bank_reference"
-    ).unique(["system_id", "document"])
+        "system_id",
+        "company_code",
+        fiscal_year="fiscal_year_debit",
+        document="document_debit",
+        moved_reference="bank_reference",
+    ).unique(document)
     is_open = pl.col("is_open") & pl.col("moved_on").is_null()
     reference = (
         pl.when(pl.col("nature") == Nature.PAYMENT)
@@ -187,7 +194,7 @@ def _moved(items: pl.DataFrame) -> pl.DataFrame:
     )
     return (
         items.join(closed, on="item_key", how="left")
-        .join(payments, on=["system_id", "document"], how="left")
+        .join(payments, on=document, how="left")
         .with_columns(
             is_open=is_open,
             amount_open=pl.when(is_open).then("amount_open").otherwise(0).cast(MONEY),

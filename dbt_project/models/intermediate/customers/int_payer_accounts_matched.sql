@@ -33,8 +33,8 @@ of_master_data as (
         md5(bank_accounts.account) as payer_account_key,
         systems.key_prefix || '-' || bank_accounts.customer as customer_id,
         'erp_master' as source,
-        min(bank_accounts.valid_from) as valid_from,
-        max(bank_accounts.valid_to) as valid_to
+        {{ earliest('bank_accounts.valid_from') }} as valid_from,
+        {{ latest('bank_accounts.valid_to') }} as valid_to
     from bank_accounts
     inner join systems on bank_accounts.system_id = systems.system_id
     cross join run
@@ -118,8 +118,8 @@ valid as (
         customer_id,
         arg_min(source, case source when 'person' then 1 when 'erp_master' then 2 else 3 end)
             as source,
-        min(valid_from) as valid_from,
-        max(valid_to) as valid_to
+        {{ earliest('valid_from') }} as valid_from,
+        {{ latest('valid_to') }} as valid_to
     from known
     group by payer_account_key, customer_id
 ),

@@ -1,15 +1,18 @@
 """What every ERP is measured by: shares of open parts, closings, and that no ERP is left out."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestion.common.config import Company, Config, System
 from ingestion.common.errors import ConfigError
+from sandbox.demo import books
 from sandbox.demo.books import erp_systems
 from sandbox.demo.reading import can_read, reader_of
 from sandbox.demo.reading.frames import (
@@ -96,3 +99,30 @@ def test_an_erp_that_nobody_can_measure_is_refused_and_not_left_out() -> None:
     assert erp_systems(Config(systems={"old": strange})) == [strange]
     with pytest.raises(ConfigError, match="oldvendor"):
         reader_of("oldvendor")
+
+
+def test_a_document_number_of_another_year_is_another_document() -> None:
+    """SAP counts anew in every company and year: a moved receipt is no news of its namesake."""
+    system = System(system_id="sap", kind="sap_s4hana", key_prefix="SAP")
+
+    def one(number: str, nature: Nature, day: date, amount: int, reference: str) -> Item:
+        money = Decimal(amount)
+        found = item(money, money, money)
+        return replace(
+            found, document=number, nature=nature, posting_date=day, bank_reference=reference,
+            amount=money, customer=None if nature is Nature.UNIDENTIFIED else "C1",
+        )  # fmt: skip
+
+    first, again = date(2025, 3, 1), date(2026, 3, 1)
+    rows = [
+        one("7", Nature.PAYMENT, first, -50, "bank 1"),
+        one("3", Nature.UNIDENTIFIED, first, -80, "bank 2"),
+        one("7", Nature.UNIDENTIFIED, again, 80, "3"),
+        one("7", Nature.PAYMENT, again, -80, "3"),
+    ]
+    keyed = books._keyed([books._owned(system, items_frame(rows))], {"sap": "SAP"})
+    moved = books._moved(keyed).filter(pl.col("nature") == Nature.PAYMENT)
+    assert dict(moved.select("fiscal_year", "bank_reference").iter_rows()) == {
+        "2025": "bank 1",
+        "2026": "bank 2",
+    }
