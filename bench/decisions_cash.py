@@ -6,11 +6,13 @@ noise. ``dense`` is harsher than §C1 (its decoys are open long after their invo
 at a payment); ``dense_c1`` has the 109 of §C1. ``less_largest`` leaves out the payer with a quarter
 of all lines (half B): 32 items at a time, of which a text of 140 characters shows eleven.
 
-Thresholds were tuned on half A of the customers and seeds 1 to 16; reported is half B with seeds
+Thresholds were tuned on half A of the customers and seeds 1 to 17; reported is half B with seeds
 not used before. Reports on 101 to 103, 201, 231 and 411 showed eleven wrong decisions in 330,000,
-most of them without references; those on 501 to 503 and 511 to 513 showed three in some 66,000,
-where a payer's habit had chosen between twins, which it may no longer do. Each taught a bound or a
-guard, or a fault of the noise; the seeds below came after them. Everything follows from the seeds.
+most of them without references; those on 501 to 542, families on 531 to 561 included, eight in
+some 600,000: habits that chose between twins, a second payment whose first one had come from an
+unknown account, pairs and triples by their amount alone, prices in coarse steps, a stray credit.
+Each taught a bound or a guard, or a fault of the noise; the seeds below came after them. Everything
+follows from the printed seeds.
 
 Run: ``python -m bench.decisions_cash [--dataset DIR] [--seeds 101 102 …] [--half B]``.
 """
@@ -40,8 +42,8 @@ from reverse_etl.planning.policy import load_policy
 QUICK_ARGUMENTS = ("--quick",)
 
 _DATASET = Path(__file__).parents[2] / "shared" / "data" / "highradius"
-_SEEDS = (521, 522, 523)
-_FAMILY_SEEDS = (531,)
+_SEEDS = (551, 552)
+_FAMILY_SEEDS = (571,)
 _SIZE_PAYMENTS, _SIZE_ITEMS = 12_000, 40_000
 _C1_MATCHER_G = {"extract": 0.807, "dense": 0.761}
 _LIMITS = {"extract": 0.83, "dense": 0.79}

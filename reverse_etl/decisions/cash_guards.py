@@ -62,8 +62,8 @@ class Seen:
         last = max(found, key=lambda one: (one.received_date, one.receipt_id))
         return Stop(
             "duplicate_guard",
-            f"repeats receipt {last.receipt_id}: same amount within {self._window.days} days of the "
-            "same payer, or of an unknown one, and no other open items are clearly named",
+            f"repeats receipt {last.receipt_id}: same amount within {self._window.days} days "
+            "by the same or an unknown payer, and no other open items are clearly named",
             may_suggest=False,
         )
 

@@ -119,7 +119,11 @@ class Case:
     @cached_property
     def step(self) -> int:
         """In which steps this payer's amounts move."""
-        return coarseness(self.units, self.receipt.units, self.minor)
+        return self.step_of(self.receipt.units)
+
+    def step_of(self, amount: int) -> int:
+        """In which steps this payer's amounts move, of which an amount is a multiple."""
+        return coarseness(self.units, amount, self.minor)
 
     @cached_property
     def room(self) -> float:

@@ -106,6 +106,9 @@ def with_fee(case: Case, readings: Sequence[Reached]) -> Match | Stop | None:
     items = case.items(tuple(one.places))
     if _is_swappable(case, items, -missing) or _may_hide_an_item(case, one, missing):
         return None
+    if any(0 <= missing - item.units <= limit for item in items):
+        # One of them, a small credit above all, may be stray: without it the rest is a fee as well.
+        return None
     why = f"the references less {canonical_text(amount_of(missing))} that a bank kept"
     lines = (*applied(items), Line(None, "fee", -missing))
     return Match("fee", lines, 0.97, told(case, items, why))

@@ -93,7 +93,7 @@ def weighed(
     rest = max(abs(case.receipt.units - case.total(tuple(base))), case.minor)
     inside = case.positions(base)
     none = habit.none + float(np.log1p(np.exp(habit.odds[inside])).sum())
-    proof = scores[best] + none + log(max(rest / case.step, 1.0))
+    proof = scores[best] + none + log(max(rest / case.step_of(rest), 1.0))
     return Weighed(best, lead, proof, habit.payments)
 
 

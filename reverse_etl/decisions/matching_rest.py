@@ -70,7 +70,7 @@ def _only_rest(case: Case, readings: Sequence[Reached]) -> Match | Stop | None:
         others = case.pool[~np.isin(case.pool, list(one.places))]
         units = case.ledger.units[others]
         for way in explanations(
-            units, rest, case.step if rest % case.step == 0 else case.minor,
+            units, rest, case.step_of(rest),
             triple_items_max=case.policy.subset_items_max,
         ):  # fmt: skip
             places = frozenset(others[list(way.positions)].tolist()) | one.places

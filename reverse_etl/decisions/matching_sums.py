@@ -22,7 +22,10 @@ __all__ = [
     "subsets",
 ]
 
-_COARSE = (10**6, 10**5, 50_000, 10_000, 1_000, 500, 100, 50, 25, 10, 5)
+_COARSE = (
+    10**6, 500_000, 250_000, 10**5, 50_000, 25_000, 10_000, 5_000, 2_500, 1_000, 500, 250, 100, 50,
+    25, 10, 5,
+)  # fmt: skip
 #: Fewer prices than this do not show in which steps they move.
 _PRICES_MIN = 5
 #: Sums within this part of the target count as near it.

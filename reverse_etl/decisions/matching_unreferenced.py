@@ -4,6 +4,7 @@ Only for a payer known by more than its name. Uniqueness is tested on everything
 single items, due-date runs, pairs, triples. An equal-amount twin outside a set forbids it.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 import numpy as np
@@ -102,6 +103,8 @@ def _only_set(case: Case) -> Match | Stop | None:
     places = case.pool[list(way.positions)].tolist()
     if _discounted_runs(case) or is_like_discount(case, places):
         return Stop("ambiguous_amount", "a run of items less a discount has the amount as well")
+    if way.family != "run" and _takes_credit(case, places):
+        return Stop("coincidence", "a few items less a credit have the amount, but nothing says so")
     if way.family == "run" and _skips_older(way.positions):
         return Stop("coincidence", "the run leaves too many older items open")
     if way.chance > _bound(case, way.family):
@@ -144,6 +147,11 @@ def discounted_run(case: Case) -> Match | Stop | None:
         "discounted_run", lines, 0.96,
         f"only this run of {len(items)} less {canonical_text(percent)} % has the amount",
     )  # fmt: skip
+
+
+def _takes_credit(case: Case, places: Iterable[int]) -> bool:
+    """Whether a set takes a credit off: with those every short payment has a set somewhere."""
+    return any(case.item(place).units < 0 for place in places)
 
 
 def _is_paid_by_habit(case: Case, positions: tuple[int, ...]) -> bool:

@@ -112,6 +112,11 @@ def test_an_odd_difference_is_no_fee_where_a_small_item_may_be_missing_from_the_
     assert applied(decide([paid("9985", A)], items)) == [A]
 
 
+def test_a_fee_is_not_taken_where_a_small_credit_that_is_named_may_be_stray():
+    items = [owed(A, "10000"), owed("1700001948", "-15")]
+    assert applied(decide([paid("9965", f"{A} 1700001948")], items)) == []
+
+
 # --- rests, over- and under-payments -----------------------------------------------------------
 
 
@@ -124,6 +129,15 @@ def test_a_rest_is_filled_by_the_only_other_item_that_fits():
 def test_a_rest_is_not_filled_when_a_twin_is_open():
     items = [owed(A, "1000"), owed(B, "7000.17"), owed(C, "7000.17")]
     assert applied(decide([paid("8000.17", A)], items)) == []
+
+
+def test_a_rest_among_round_prices_is_measured_in_their_steps():
+    prices = (50, 250, 7500, 7675, 7875, 8300, 9700, 9950, 10050, 10950, 11600, 13200, 14550,
+              14850, 16900, 17950, 18250, 19150, 19600, 42850, 49425, 49950)  # fmt: skip
+    items = [owed(f"19307{n:05d}", str(p), due_date=DAY + days(n)) for n, p in enumerate(prices)]
+    rest = 7675 + 10050 + 49425
+    named = owed(A, "64725")
+    assert applied(decide([paid(str(64725 + rest), A)], [*items, named])) == []
 
 
 def test_the_only_credit_of_the_difference_is_netted_though_the_text_does_not_name_it():
@@ -272,6 +286,15 @@ def test_a_run_in_due_date_order_is_applied_when_it_is_the_only_one():
     ]
     rows = decide([paid(str(sum(i["amount_open"] for i in items[2:7])))], items)
     assert (len(applied(rows)), rows[0]["stage"]) == (5, "due_date_run")
+
+
+def test_a_few_items_less_credits_are_not_applied_by_their_amount_alone():
+    items = [owed(A, "117608.16", due_date=DAY - days(9)), owed(B, "7000.17"),
+             owed("17", "-6478.80", due_date=DAY + days(9)), owed("18", "-1.01"),
+             owed("19", "-15585.25", due_date=DAY + days(19))]  # fmt: skip
+    rows = decide([paid("95544.11")], items)
+    assert applied(rows) == []
+    assert sorted(proposed(rows)[0]) == ["17", "19", A]
 
 
 @pytest.mark.parametrize("text", ["1928000001", "PREPAYMENT", "deposit 4500", "on account", A])
