@@ -203,8 +203,14 @@ def _empty_sandbox(home: Path) -> Iterator[None]:
 def _serve_empty(home: Path) -> None:
     """Serve empty systems until told to stop; one line on stdout when they listen."""
     from sandbox.core.serve import serve
+    from sandbox.demo.serving import systems_and_settings
 
-    serve(home=home, is_seeded=False, on_ready=lambda _: print("ready", flush=True))
+    os.environ["LEDGERLOOP_TRYTON_POSTGRES_URL"] = ""  # the committed configuration has none
+    systems, settings = systems_and_settings(is_extract=False, companies=None)
+    serve(
+        home=home, is_seeded=False, systems=systems, settings=settings,
+        on_ready=lambda _: print("ready", flush=True),
+    )  # fmt: skip
 
 
 def _median(costs: list[Cost]) -> Cost:

@@ -76,9 +76,18 @@ def exchange_files(system: System, inbox: Path, outbox: Path | None = None) -> P
 async def _exchange(settings: SftpSettings, inbox: Path, outbox: Path | None) -> Pulled:
     async with SftpClient(settings) as client:
         pushed = await push_answers(client, outbox) if outbox and settings.push_folder else []
-        pulled = await pull_files(client, inbox) if settings.pull_folder else Pulled()
+        pulled = await _pulled_alone(client, inbox) if settings.pull_folder else Pulled()
     pulled.pushed = pushed
     return pulled
+
+
+async def _pulled_alone(client: SftpClient, inbox: Path) -> Pulled:
+    """Pull while no other hub pulls into the same inbox: both would write one half file."""
+    folder = inbox / _STATE_FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        return await pull_files(client, inbox)
 
 
 # -- pulling -------------------------------------------------------------------------------------

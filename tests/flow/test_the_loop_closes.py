@@ -134,7 +134,10 @@ def test_the_report_has_the_public_form(shown: Demo) -> None:
 
 def test_the_figures_before_show_the_trouble_and_after_none_of_it(shown: Demo) -> None:
     before, after = shown.report["before"], shown.report["after"]
-    assert {name for name in CLOSED if before[name] > 0} == CLOSED
+    # The small world blocks no order of a customer in good standing; the twin shows every trouble.
+    is_twin = set(shown.report["dataset"]["systems"]) == {"sap_emea"}
+    troubled = CLOSED if is_twin else CLOSED - {"blocked_in_good_standing"}
+    assert {name for name in CLOSED if before[name] > 0} >= troubled
     assert {name: after[name] for name in CLOSED} == dict.fromkeys(CLOSED, 0)
     assert after["gl_ties"] is True
 
