@@ -261,7 +261,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         "plan postings",
         ("plan", "postings"),
-        steps.plan_step("plan postings", *_POSTINGS),
+        steps.plan_postings("plan postings", *_POSTINGS),
         "turn receipts and applications into postings",
     ),
     Step(

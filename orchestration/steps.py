@@ -38,6 +38,7 @@ from reverse_etl.planning.mirror import mirror_ledger
 from reverse_etl.planning.planner import plan
 from reverse_etl.planning.policy_tables import keep_policy
 from reverse_etl.planning.problems import keep_drift, keep_problems
+from reverse_etl.planning.refunds import withdraw_overtaken
 from reverse_etl.planning.tables import create_tables
 
 if TYPE_CHECKING:
@@ -215,6 +216,22 @@ def plan_step(name: str, *flows: str) -> Callable[["Loop"], StepReport]:
             money=_texts(planned.money),
             messages=list(planned.messages),
         )
+
+    return run
+
+
+def plan_postings(name: str, *flows: str) -> Callable[["Loop"], StepReport]:
+    """A planning step for money: what people asked for on other grounds is taken back first."""
+
+    def run(loop: "Loop") -> StepReport:
+        if loop.report.settings.plan_only:
+            return plan_step(name, *flows)(loop)
+        with open_warehouse(loop.warehouse) as connection:
+            ids = [system.system_id for system in loop.systems if system.companies]
+            withdrawn = withdraw_overtaken(connection, loop.store, ids)
+        report = plan_step(name, *flows)(loop)
+        report.counts["exceptions"] = report.counts.get("exceptions", 0) + withdrawn
+        return report
 
     return run
 

@@ -43,10 +43,11 @@ def refund(receipt: str, reason: str, user: str) -> None:
     system_id = found["system_id"]
     modes = modes_of(config, load_policy(config.hub.policy or None))
     with open_store(home_path()) as store:
-        if any(True for _ in store.unfinished(system_id, _APPLIES, [receipt])):
+        # The published warehouse is as old as the last loop: what was sent since stands in the log.
+        if store.standing(system_id, _APPLIES, [receipt]):
             raise InputRefused(
-                f"receipt {receipt} is on its way to be applied: reject that first, see "
-                "`ledgerloop approvals list`",
+                f"receipt {receipt} was applied or is on its way to be: reject that first (see "
+                "`ledgerloop approvals list`), or run `ledgerloop sync` and look again",
                 code="being_applied",
                 where=receipt,
             )

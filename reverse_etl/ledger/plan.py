@@ -38,7 +38,7 @@ __all__ = [
 
 _CHUNK_COMMANDS = 500
 #: Unsent, so a newer plan may take them back; what is on its way is only ever resolved.
-_SUPERSEDABLE = frozenset({State.PLANNED, State.AWAITING_APPROVAL, State.READY, State.WAITING})
+SUPERSEDABLE = frozenset({State.PLANNED, State.AWAITING_APPROVAL, State.READY, State.WAITING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Planner:
             )
             if not found:
                 self._refuse(command_id, "unknown_command", "no such command is recorded")
-            elif found[0][1] in _SUPERSEDABLE:
+            elif found[0][1] in SUPERSEDABLE:
                 self._superseded += self._withdraw([found[0][0]], reason)
             elif found[0][1] != State.SUPERSEDED:
                 self._refuse(

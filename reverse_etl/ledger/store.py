@@ -180,6 +180,18 @@ class Store:
         with self.database.read() as connection:
             yield from unfinished(self.database, connection, system_id, object_name, keys)
 
+    def standing(self, system_id: str, object_name: str, keys: Sequence[str]) -> set[str]:
+        """Keys with a command of an object that had its effect or may still have it."""
+        with self.database.read() as connection:
+            rows = self.database.run(
+                connection,
+                "SELECT DISTINCT business_key FROM command_state WHERE system_id = ?"
+                " AND object_name = ? AND business_key IN {texts}"
+                " AND state NOT IN ('rejected','dead','superseded','void')",
+                (system_id, object_name, orjson.dumps(list(keys)).decode()),
+            )
+            return {row[0] for row in rows}
+
     def record_reversal(self, command_id: str, *, by: str, reason: str) -> bool:
         """A verified posting was reversed in the target; False when it is no such command."""
         return self._note(command_id, EventName.REVERSED, "verified", by, reason)

@@ -14,6 +14,8 @@ from orchestration.cli import cli
 from orchestration.delivering import open_store
 from reverse_etl.ledger.dispute_forms import DisputeLine, NewDispute
 from reverse_etl.ledger.disputes import Disputes
+from reverse_etl.planning.refunds import withdraw_overtaken
+from tests.reverse_etl.ledger.commands import posting
 
 DUE = datetime(2026, 7, 1, tzinfo=UTC)
 
@@ -117,6 +119,45 @@ def test_a_refund_waits_for_another_person_and_is_asked_for_once(home: Path) -> 
         done = CliRunner(env=config).invoke(cli, ["refund", receipt, *ask[2:]])
         assert isinstance(done.exception, InputRefused)
         assert said in done.exception.message
+
+
+def test_money_that_was_applied_since_the_last_loop_does_not_go_back(home: Path) -> None:
+    """The published warehouse still shows the receipt whole; the log knows better."""
+    _published(home)
+    (home / "ledgerloop.toml").write_text(
+        '[systems.sap_emea]\nkind = "sap_s4hana"\nbase_url = "http://127.0.0.1:9"\n'
+    )
+    with open_store(home) as store:
+        store.record_plan([posting("r2", system_id="sap_emea", object_name="clearings")])
+        assert store.standing("sap_emea", "clearings", ["r2", "r3"]) == {"r2"}
+    ask = ["refund", "r2", "--reason", "paid twice", "--as", "anna"]
+    done = CliRunner(env={"LEDGERLOOP_CONFIG": str(home / "ledgerloop.toml")}).invoke(cli, ask)
+    assert isinstance(done.exception, InputRefused)
+    assert "was applied or is on its way" in done.exception.message
+    with open_store(home) as store:
+        assert list(store.awaiting_approval()) == []
+
+
+def test_a_refund_is_taken_back_when_the_erp_applied_the_receipt_meanwhile(home: Path) -> None:
+    _published(home)
+    (home / "ledgerloop.toml").write_text(
+        '[systems.sap_emea]\nkind = "sap_s4hana"\nbase_url = "http://127.0.0.1:9"\n'
+    )
+    ask = ["refund", "r2", "--reason", "paid twice", "--as", "anna"]
+    done = CliRunner(env={"LEDGERLOOP_CONFIG": str(home / "ledgerloop.toml")}).invoke(cli, ask)
+    assert done.exit_code == 0, done.output
+    with (
+        open_store(home) as store,
+        duckdb.connect(str(home / "published" / "warehouse.duckdb")) as connection,
+    ):
+        assert withdraw_overtaken(connection, store, ["sap_emea"]) == 0
+        connection.execute("update marts.fct_receipts set amount_unapplied = 4 where true")
+        assert withdraw_overtaken(connection, store, ["sap_emea"]) == 1
+        assert withdraw_overtaken(connection, store, ["sap_emea"]) == 0
+        assert store.counts() == {"superseded": 1}
+        (told,) = store.exceptions(state="open")
+    assert (told.code, told.object_key) == ("refund_overtaken", "r2")
+    assert "has 4 of 10.5 left" in told.message
 
 
 def test_before_the_first_sync_people_are_told_to_run_one(home: Path) -> None:
