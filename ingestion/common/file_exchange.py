@@ -12,7 +12,8 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +28,8 @@ __all__ = ["Pulled", "exchange_files", "pull_files", "push_answers"]
 STABLE_SECONDS = 0.5
 #: Larger files are refused: no statement or extract is that large.
 FILE_BYTES_MAX = 20_000_000_000
+#: Between two tries for another hub's lock, in seconds.
+_LOCK_SECONDS = 0.05
 #: How many files are remembered as taken.
 _REMEMBERED_MAX = 50_000
 _MARKER, _CONTROL, _HASH = ".done", ".ctl", ".sha256"
@@ -85,9 +88,22 @@ async def _pulled_alone(client: SftpClient, inbox: Path) -> Pulled:
     """Pull while no other hub pulls into the same inbox: both would write one half file."""
     folder = inbox / _STATE_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+    async with _alone(folder / "lock"):
         return await pull_files(client, inbox)
+
+
+@asynccontextmanager
+async def _alone(path: Path) -> AsyncIterator[None]:
+    """Hold a lock file; another hub's is waited for, and Ctrl-C ends the wait at once."""
+    with path.open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                await asyncio.sleep(_LOCK_SECONDS)
+            else:
+                break
+        yield
 
 
 # -- pulling -------------------------------------------------------------------------------------
@@ -287,8 +303,7 @@ async def push_answers(client: SftpClient, outbox: Path) -> list[str]:
     if not _answers(outbox):
         return []
     pushed = []
-    with (outbox / ".lock").open("w") as lock:
-        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+    async with _alone(outbox / ".lock"):
         for local in _answers(outbox):
             await _bring(client, local, f"{client.settings.push_folder}/{local.name}")
             _keep(local, outbox / "sent")

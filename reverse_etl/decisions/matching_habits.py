@@ -15,9 +15,10 @@ import numpy as np
 
 from reverse_etl.decisions.cash_ledger import Numbers
 from reverse_etl.decisions.matching_case import Case
+from reverse_etl.decisions.matching_discounts import is_like_discount
 from reverse_etl.decisions.matching_sums import changes, sets_of, subsets
 
-__all__ = ["Weighed", "likely_sets", "weighed"]
+__all__ = ["Weighed", "likely_sets", "proven", "weighed"]
 
 Places = frozenset[int]
 
@@ -58,6 +59,17 @@ class Weighed:
             and self.lead >= float(policy.habit_lead_min) + scarce
             and self.proof >= policy.habit_proof_min
         )
+
+
+def proven(case: Case, best: Weighed | None, sets: Collection[Places]) -> Weighed | None:
+    """The likeliest set if it is the only one, sure by the habit, and no discount in disguise.
+
+    A habit does not choose between several: one payment in some ten thousand is unusual just where
+    a twin is usual.
+    """
+    if best is None or len(sets) > 1 or not best.is_sure(case):
+        return None
+    return None if is_like_discount(case, best.places) else best
 
 
 def weighed(

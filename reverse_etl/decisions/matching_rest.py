@@ -12,7 +12,7 @@ from ingestion.common.money import canonical_text
 from reverse_etl.decisions.matching import Line, Match, Stop, amount_of, applied
 from reverse_etl.decisions.matching_case import Case
 from reverse_etl.decisions.matching_discounts import is_like_discount
-from reverse_etl.decisions.matching_habits import likely_sets, weighed
+from reverse_etl.decisions.matching_habits import likely_sets, proven, weighed
 from reverse_etl.decisions.matching_references import Reached
 from reverse_etl.decisions.matching_sums import explanations, has_twin_outside
 
@@ -45,12 +45,8 @@ def _habitual_rest(case: Case, readings: Sequence[Reached]) -> Match | None:
         if one.total < case.receipt.units:
             sets |= likely_sets(case, one.places)
     best = weighed(case, sets, frozenset.intersection(*(one.places for one in readings)))
-    if (
-        best is None
-        or len(sets) > 1
-        or not best.is_sure(case)
-        or is_like_discount(case, best.places)
-    ):
+    best = proven(case, best, sets)
+    if best is None:
         return None
     items = case.items(tuple(best.places))
     return Match(

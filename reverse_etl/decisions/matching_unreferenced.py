@@ -13,7 +13,7 @@ from ingestion.common.money import canonical_text
 from reverse_etl.decisions.matching import Line, Match, Stop, applied
 from reverse_etl.decisions.matching_case import Case
 from reverse_etl.decisions.matching_discounts import is_earned, is_like_discount
-from reverse_etl.decisions.matching_habits import likely_sets, weighed
+from reverse_etl.decisions.matching_habits import likely_sets, proven, weighed
 from reverse_etl.decisions.matching_sums import (
     explanations,
     has_twin_outside,
@@ -47,11 +47,7 @@ def amount_alone(case: Case) -> Match | Stop | None:
 
 
 def _by_habit(case: Case) -> Match | None:
-    """The only set with the amount, where the payer's habit makes it certain.
-
-    A habit does not choose between several: one payment in some ten thousand is unusual just where
-    a twin is usual.
-    """
+    """The only set with the amount, where the payer's habit makes it certain."""
     if not case.has_habit:
         return None
     sets = likely_sets(case)
@@ -62,12 +58,8 @@ def _by_habit(case: Case) -> Match | None:
     if best is not None:
         nothing = _nothing_less(case, tuple(case.positions(best.places)))
         best = weighed(case, sets, others=discounted, nothing=nothing)
-    if (
-        best is None
-        or len(sets) > 1
-        or not best.is_sure(case)
-        or is_like_discount(case, best.places)
-    ):
+    best = proven(case, best, sets)
+    if best is None:
         return None
     items = case.items(tuple(best.places))
     return Match(

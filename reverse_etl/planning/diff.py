@@ -99,7 +99,9 @@ def _stand(
 
 def _is_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:
     found = connection.execute(
-        "select 1 from duckdb_tables() where schema_name = ? and table_name = ?", [schema, name]
+        "select 1 from duckdb_tables() where schema_name = ? and table_name = ?"
+        " and database_name = current_database()",
+        [schema, name],
     ).fetchall()
     return bool(found)
 
