@@ -10,7 +10,7 @@ import importlib
 import json
 import os
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -91,6 +91,10 @@ class System(_Strict):
     def effective_mode(self) -> Mode:
         """The configured mode; unset means automatic on loopback and shadow elsewhere."""
         return self.mode or ("automatic" if self.is_loopback else "shadow")
+
+    def options_over(self, defaults: Mapping[str, str]) -> dict[str, str]:
+        """The options as text, over those of the kind."""
+        return {**defaults, **{name: str(value) for name, value in self.options.items()}}
 
 
 class Hub(_Strict):

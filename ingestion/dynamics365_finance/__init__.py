@@ -17,9 +17,9 @@ from ingestion.common.transport import Transport
 from ingestion.dynamics365_finance.client import D365Client, literal
 from ingestion.dynamics365_finance.settings import (
     CONCURRENT_OBJECTS_MAX,
+    DEFAULT_OPTIONS,
     OBJECTS,
     PAGE_STYLE,
-    options_of,
 )
 
 if TYPE_CHECKING:
@@ -96,13 +96,15 @@ def check(system: System, *, transport: Transport | None = None) -> list[str]:
 
 def _set_of(system: System, spec: ObjectSpec) -> str:
     """The set of an object; empty where the installation has none."""
-    return spec.path.format_map(options_of(system))
+    return spec.path.format_map(system.options_over(DEFAULT_OPTIONS))
 
 
 async def _pages(
     client: D365Client, system: System, spec: ObjectSpec, since: datetime | None
 ) -> AsyncIterator[bytes]:
-    conditions = [spec.filter.format_map(options_of(system))] if spec.filter else []
+    conditions = (
+        [spec.filter.format_map(system.options_over(DEFAULT_OPTIONS))] if spec.filter else []
+    )
     if system.companies:
         companies = " or ".join(f"dataAreaId eq {literal(one.lower())}" for one in system.companies)
         conditions.append(f"({companies})")

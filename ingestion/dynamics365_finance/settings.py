@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-from ingestion.common.config import System
 from ingestion.common.objects import ObjectSpec, fields_of
 from ingestion.common.page_style import DateStyle, PageStyle
 
@@ -29,7 +28,6 @@ __all__ = [
     "RETRY_SECONDS_MAX",
     "WRITE_STATUS_ACTIONS",
     "Action",
-    "options_of",
 ]
 
 DATA_ROOT = "/data/"
@@ -204,8 +202,3 @@ OBJECTS: tuple[ObjectSpec, ...] = (
         ("dataAreaId", "SysRecId"),
     ),
 )
-
-
-def options_of(system: System) -> dict[str, str]:
-    """The options of a system with their defaults."""
-    return {**DEFAULT_OPTIONS, **{name: str(value) for name, value in system.options.items()}}

@@ -77,7 +77,7 @@ def read(
     def reader_of(spec: ObjectSpec) -> "PageReader":
         return PageReader(spec, PAGE_STYLE, system_id=system.system_id, loaded_at=run_started_at)
 
-    specs = [spec for spec in OBJECTS if spec.path.format_map(_options(system))]
+    specs = [spec for spec in OBJECTS if spec.path.format_map(system.options_over(DEFAULT_OPTIONS))]
     return read_objects(system, warehouse_path, specs, only_objects, fetch, reader_of)
 
 
@@ -93,21 +93,17 @@ def check(system: System, *, transport: Transport | None = None) -> list[str]:
     carrier = transport or transport_of(system)
     client = NetSuiteClient(system, carrier)
     return first_page_problems(
-        [spec for spec in OBJECTS if spec.path.format_map(_options(system))],
+        [spec for spec in OBJECTS if spec.path.format_map(system.options_over(DEFAULT_OPTIONS))],
         lambda spec: _pages(client, system, replace(spec, page_size=_CHECK_ROWS), None),
         client.close,
     )
-
-
-def _options(system: System) -> dict[str, str]:
-    return {**DEFAULT_OPTIONS, **{name: str(value) for name, value in system.options.items()}}
 
 
 async def _pages(
     client: NetSuiteClient, system: System, spec: ObjectSpec, since: datetime | None
 ) -> AsyncIterator[bytes]:
     query = QUERIES[spec.name]
-    options = _options(system)
+    options = system.options_over(DEFAULT_OPTIONS)
     listed = options["application_link_types"].split(",")
     options["application_link_types"] = ", ".join(quoted(one.strip()) for one in listed)
     conditions = [query.condition.format_map(options)] if query.condition else []

@@ -78,13 +78,9 @@ def read(
     return read_objects(system, warehouse_path, specs, only_objects, fetch, reader_of)
 
 
-def _options(system: System) -> dict[str, str]:
-    return {**DEFAULT_OPTIONS, **{name: str(value) for name, value in system.options.items()}}
-
-
 def _path(system: System, spec: ObjectSpec) -> str:
     """Service and set of an object; empty where the installation has no such service."""
-    return spec.path.format_map(_options(system))
+    return spec.path.format_map(system.options_over(DEFAULT_OPTIONS))
 
 
 def check(system: System, *, transport: Transport | None = None) -> list[str]:
@@ -108,7 +104,9 @@ async def _pages(
     client: SapClient, system: System, spec: ObjectSpec, since: datetime | None
 ) -> AsyncIterator[bytes]:
     service, _, entity_set = _path(system, spec).partition("/")
-    conditions = [spec.filter.format_map(_options(system))] if spec.filter else []
+    conditions = (
+        [spec.filter.format_map(system.options_over(DEFAULT_OPTIONS))] if spec.filter else []
+    )
     if since is not None:
         conditions.append(_since(spec, since))
     async for page in client.pages(

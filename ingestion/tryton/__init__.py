@@ -116,7 +116,7 @@ def _companies(system: System) -> list[int]:
 async def _pages(
     client: TrytonClient, system: System, spec: ObjectSpec, since: datetime | None
 ) -> AsyncIterator[bytes]:
-    options = {**DEFAULT_OPTIONS, **{name: str(value) for name, value in system.options.items()}}
+    options = system.options_over(DEFAULT_OPTIONS)
     if spec.name == "bank_accounts" and options["reads_bank_accounts"] == "no":
         yield page_of(spec, [])
         return

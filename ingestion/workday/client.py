@@ -109,10 +109,7 @@ class WorkdayClient:
                 code="no_address",
             )
         credentials = system.credentials
-        self.options = {
-            **DEFAULT_OPTIONS,
-            **{name: str(value) for name, value in system.options.items()},
-        }
+        self.options = system.options_over(DEFAULT_OPTIONS)
         tenant = self.options["tenant"] or credentials.get("tenant", "")
         if not tenant or not {"username", "password"} <= set(credentials):
             raise ConfigError(

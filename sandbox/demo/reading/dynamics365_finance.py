@@ -14,7 +14,7 @@ from typing import Any
 from ingestion.common.config import System
 from ingestion.common.transport import transport_of
 from ingestion.dynamics365_finance.client import D365Client, literal
-from ingestion.dynamics365_finance.settings import options_of
+from ingestion.dynamics365_finance.settings import DEFAULT_OPTIONS
 from sandbox.demo.reading.frames import (
     Balance,
     Closing,
@@ -48,7 +48,7 @@ async def read(system: System, as_of: date) -> ErpBooks:
         LedgerloopError: the environment did not answer.
     """
     client = D365Client(system, transport_of(system))
-    names = options_of(system)
+    names = system.options_over(DEFAULT_OPTIONS)
     unidentified = names["unidentified_gl_account"]
     receivables = names.get("ar_gl_account", "130100")
     try:

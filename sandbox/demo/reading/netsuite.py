@@ -104,7 +104,7 @@ async def read(system: System, as_of: date) -> ErpBooks:
         LedgerloopError: the account did not answer.
     """
     client = NetSuiteClient(system, transport_of(system))
-    options = {**DEFAULT_OPTIONS, **{name: str(value) for name, value in system.options.items()}}
+    options = system.options_over(DEFAULT_OPTIONS)
     try:
         customers = await _rows(client, _CUSTOMERS, "c.id")
         relations = await _rows(client, _RELATIONS, "r.id, r.subsidiary")

@@ -56,7 +56,7 @@ async def read(system: System, as_of: date) -> ErpBooks:
     finally:
         await client.close()
     sap = {spec.name: frame for spec, frame in zip(specs, frames, strict=True)}
-    options = _options(system)
+    options = system.options_over(DEFAULT_OPTIONS)
     return ErpBooks(
         items=_items(sap["operational_items"], options["unidentified_gl_account"], as_of),
         balances=_balances(sap["gl_balances"], options.get("ar_gl_account", "12100000")),
@@ -67,12 +67,8 @@ async def read(system: System, as_of: date) -> ErpBooks:
     )
 
 
-def _options(system: System) -> dict[str, str]:
-    return {**DEFAULT_OPTIONS, **{name: str(value) for name, value in system.options.items()}}
-
-
 async def _object(client: SapClient, system: System, spec: ObjectSpec) -> pl.DataFrame:
-    options = _options(system)
+    options = system.options_over(DEFAULT_OPTIONS)
     service, _, entity_set = spec.path.format_map(options).partition("/")
     reader = PageReader(spec, PAGE_STYLE, system_id=system.system_id, loaded_at=_ANY_INSTANT)
     pages = client.pages(

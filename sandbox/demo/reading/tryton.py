@@ -64,7 +64,7 @@ async def read(system: System, as_of: date) -> ErpBooks:
         LedgerloopError: the server did not answer.
     """
     client = TrytonClient(system, transport_of(system))
-    options = {**DEFAULT_OPTIONS, **{name: str(value) for name, value in system.options.items()}}
+    options = system.options_over(DEFAULT_OPTIONS)
     items: list[Item] = []
     balances: list[Balance] = []
     credit: list[Credit] = []
