@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -33,6 +33,7 @@ _COMMANDS = {
     "links": "orchestration.commands.links:links",
     "assign": "orchestration.commands.links:assign",
     "refund": "orchestration.commands.refunds:refund",
+    "debit-memo": "orchestration.commands.debit_memos:debit_memo",
     "predict": "orchestration.commands.predict:predict",
     "disputes": "orchestration.commands.disputes:disputes",
     "exceptions": "orchestration.commands.exceptions:exceptions",
@@ -109,8 +110,21 @@ def sandbox_serve(
     systems, settings = systems_and_settings(is_one, seeding["companies"], state)
     serve(
         dataset=dataset, state=state, endpoints=endpoints, tls=tls, seeding=seeding,
-        systems=systems, settings=settings,
+        systems=systems, settings=settings, on_ready=None if endpoints else _say_what_next,
     )  # fmt: skip
+
+
+def _say_what_next(_endpoints: dict[str, Any]) -> None:
+    """For a person at a terminal; a program that asked for the addresses reads its file."""
+    from ingestion.common.config import home_path
+
+    home = home_path()
+    click.echo(
+        "\nReady; Ctrl-C stops it. In another terminal:\n"
+        f"  export LEDGERLOOP_HOME={home.resolve()}\n"
+        f"  export LEDGERLOOP_CONFIG={(home / 'sandbox' / 'ledgerloop.toml').resolve()}\n"
+        "  ledgerloop doctor; ledgerloop sync --plan-only"
+    )
 
 
 @cli.command()

@@ -8,7 +8,6 @@ raises is unknown too, unless it says for certain that nothing left this machine
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, TypeVar
@@ -16,6 +15,13 @@ from typing import TYPE_CHECKING, TypeVar
 from ingestion.common.errors import LedgerloopError, RetryLater
 from reverse_etl.delivery.batching import halves
 from reverse_etl.delivery.bounds import Bounds
+from reverse_etl.delivery.claimed import (
+    about,
+    all_alike,
+    instant,
+    is_refused_whole,
+    sending_of,
+)
 from reverse_etl.delivery.follow_ups import FollowUp
 from reverse_etl.delivery.pacer import backoff_seconds
 from reverse_etl.delivery.resolving import (
@@ -71,7 +77,8 @@ class Caller:
     async def send(self, target: Target, group: Group, claimed: Sequence[Claimed]) -> None:
         """Send commands that are marked as sending, in ever smaller parts where refused whole."""
         limits = target.limits(group.object_name, group.operation)
-        parts: list[Sequence[Claimed]] = [claimed]
+        claimed = await self._still_absent(target, limits, claimed)
+        parts: list[Sequence[Claimed]] = [claimed] if claimed else []
         is_first = True
         while parts:
             part = parts.pop(0)
@@ -83,10 +90,54 @@ class Caller:
                 self._not_sent(part)
                 continue
             outcomes = await self._call_send(target, limits, part)
-            if len(part) > 1 and _is_refused_whole(part, outcomes):
+            if len(part) > 1 and is_refused_whole(part, outcomes):
                 parts[:0] = halves(part)
                 continue
             self._judge(target, limits, part, outcomes)
+
+    async def _still_absent(
+        self, target: Target, limits: Limits, claimed: Sequence[Claimed]
+    ) -> Sequence[Claimed]:
+        """Of what left before, only what the target does not hold; the rest of it is there already.
+
+        "No" to a request is not quite certain: a gateway may have delivered it twice and handed us
+        the answer to the second copy (found by the simulation: posted, then 429). So a posting that
+        a second send would double is asked for before it leaves again, whatever was said then.
+        """
+        again = [
+            one
+            for one in claimed
+            if one.attempts > 1 and means_of(one.command, limits) is Means.LOOK_UP
+        ]
+        answers: dict[str, LookUp] = {}
+        for first in range(0, len(again), limits.read_batch_max):
+            batch = [sending_of(one) for one in again[first : first + limits.read_batch_max]]
+            self._engine.report.look_ups += 1
+            found = await self._ask(target, limits, target.writer.look_up, batch, is_calm=False)
+            answers.update(found or {})
+        asked = {one.number for one in again}
+        left = []
+        for one in claimed:
+            answer = answers.get(one.command.command_id)
+            if one.number not in asked or isinstance(answer, Absent):
+                left.append(one)
+            elif isinstance(answer, Found):
+                self._engine.recorder.accept(one, answer.native_id)
+            else:
+                action = partial(self._ask_again, target, one)
+                self._engine.recorder.act(one, "not looked up", action)
+        return left
+
+    def _ask_again(self, target: Target, one: Claimed, unit: Unit) -> None:
+        """It could not be looked up, so it did not leave: due again later."""
+        wait = max(1.0, backoff_seconds(one.attempts, self._bounds, self._random))
+        at = unit.now.timestamp() + wait
+        target.note_retry(at)
+        self._engine.report.not_sent += 1
+        self._engine.store.outcomes.retry(
+            unit, one, code="not_looked_up", message="the target did not answer the look-up",
+            at=instant(at), is_failure=False,
+        )  # fmt: skip
 
     async def _mark_again(self, part: Sequence[Claimed]) -> bool:
         """Record that part of a refused batch leaves again; False when the run is stopping."""
@@ -124,22 +175,22 @@ class Caller:
         report.of(target.system_id, first.object_name).sent += len(part)
         if _LOG.isEnabledFor(logging.DEBUG):
             for one in part:
-                _LOG.debug("sending", extra=_about(one))
+                _LOG.debug("sending", extra=about(one))
         try:
             async with asyncio.timeout(limits.request_timeout_seconds):
-                found = await target.writer.send([_sending(one) for one in part])
+                found = await target.writer.send([sending_of(one) for one in part])
         except TimeoutError:
-            return _all(part, Unknown("timeout", "no answer in time"))
+            return all_alike(part, Unknown("timeout", "no answer in time"))
         except RetryLater as error:
             if error.code == _NO_CONNECTION:
                 again = Retry(error.code, error.message, error.after_seconds, is_system_wide=True)
-                return _all(part, again)
-            return _all(part, Unknown(error.code or "writer_error", error.message))
+                return all_alike(part, again)
+            return all_alike(part, Unknown(error.code or "writer_error", error.message))
         except LedgerloopError as error:
-            return _all(part, Unknown(error.code or "writer_error", error.message))
+            return all_alike(part, Unknown(error.code or "writer_error", error.message))
         except Exception as error:  # noqa: BLE001 - a fault of a writer must not lose an outcome
             _LOG.exception("a writer raised", extra={"system_id": target.system_id})
-            return _all(part, Unknown("writer_error", f"{type(error).__name__}: {error}"))
+            return all_alike(part, Unknown("writer_error", f"{type(error).__name__}: {error}"))
         missing = Unknown("no_outcome", "the answer does not mention this command")
         return {one.command.command_id: found.get(one.command.command_id, missing) for one in part}
 
@@ -204,7 +255,7 @@ class Caller:
         report.rejected += 1
         report.exceptions_opened += 1
         report.of(one.command.system_id, one.command.object_name).rejected += 1
-        _LOG.info("rejected: %s", outcome.code, extra=_about(one))
+        _LOG.info("rejected: %s", outcome.code, extra=about(one))
 
     def _retry(self, target: Target, one: Claimed, outcome: Retry, unit: Unit) -> None:
         """Due again later; after too many faults of its own the command dies."""
@@ -222,7 +273,7 @@ class Caller:
         self._engine.report.retried += 1
         target.note_retry(at)
         self._engine.store.outcomes.retry(
-            unit, one, code=outcome.code, message=outcome.message, at=_instant(at),
+            unit, one, code=outcome.code, message=outcome.message, at=instant(at),
             is_failure=is_failure,
         )  # fmt: skip
 
@@ -233,9 +284,9 @@ class Caller:
         now = unit.now.timestamp()
         at = now + limits.settle_seconds
         self._engine.store.outcomes.unknown(
-            unit, [one], code=outcome.code, message=outcome.message, look_up_at=_instant(at)
+            unit, [one], code=outcome.code, message=outcome.message, look_up_at=instant(at)
         )
-        _LOG.info("outcome unknown: %s", outcome.code, extra=_about(one))
+        _LOG.info("outcome unknown: %s", outcome.code, extra=about(one))
         self.plan_look_up(unit, target, one, at, at)
 
     def plan_look_up(
@@ -272,7 +323,7 @@ class Caller:
         report.dead += 1
         report.exceptions_opened += 1
         report.of(one.command.system_id, one.command.object_name).dead += 1
-        _LOG.warning("%s: given up: %s", one.command.business_key, code, extra=_about(one))
+        _LOG.warning("%s: given up: %s", one.command.business_key, code, extra=about(one))
 
     def _open(self, unit: Unit, one: Claimed, code: str, message: str) -> None:
         outcomes = self._engine.store.outcomes
@@ -293,7 +344,7 @@ class Caller:
             by_means.setdefault(means, []).append(item)
         answers: dict[str, LookUp] = {}
         for means, part in by_means.items():
-            batch = [_sending(item.claimed) for item in part]
+            batch = [sending_of(item.claimed) for item in part]
             if means is Means.LOOK_UP:
                 answers.update(await self._ask(target, limits, target.writer.look_up, batch) or {})
                 continue
@@ -339,7 +390,7 @@ class Caller:
             wait = max(1.0, backoff_seconds(item.tries, self._bounds, self._random))
         reason = answer.reason if isinstance(answer, CannotTell) else ""
         outcomes.looked_up(
-            unit, one, result="absent" if is_absent else "unclear", next_at=_instant(now + wait),
+            unit, one, result="absent" if is_absent else "unclear", next_at=instant(now + wait),
             reason=reason,
         )  # fmt: skip
         could_tell_from = max(item.since, item.absent_from)
@@ -360,7 +411,7 @@ class Caller:
         """Ask what the target holds for accepted commands, and compare."""
         limits = target.limits(*place)
         self._engine.report.read_backs += 1
-        batch = [_sending(item.claimed) for item in items]
+        batch = [sending_of(item.claimed) for item in items]
         found = await self._ask(target, limits, target.writer.read_back, batch) or {}
         now = self._engine.now()
         for item in items:
@@ -410,8 +461,14 @@ class Caller:
         limits: Limits,
         call: Callable[[Sequence[Sending]], Awaitable[Mapping[str, _Answer]]],
         batch: Sequence[Sending],
+        *,
+        is_calm: bool = True,
     ) -> Mapping[str, _Answer] | None:
-        """A reading call within its time; None when there was no answer. Reads may be repeated."""
+        """A reading call within its time; None when there was no answer. Reads may be repeated.
+
+        ``is_calm``: an answer shows that the target is well. Not so of one that may read and not
+        write: its "not now" to what is sent must go on lengthening the pauses.
+        """
         try:
             async with asyncio.timeout(limits.request_timeout_seconds):
                 found = await call(batch)
@@ -430,39 +487,6 @@ class Caller:
             _LOG.exception("a writer raised", extra={"system_id": target.system_id})
             target.pacer.failed(self._engine.now())
             return None
-        target.pacer.succeeded()
+        if is_calm:
+            target.pacer.succeeded()
         return found
-
-
-def _sending(one: Claimed) -> Sending:
-    """A claimed command as the writer gets it."""
-    command = one.command
-    return Sending(command, one.external_key, one.attempts, one.predecessors, one.native_id)
-
-
-def _all(part: Sequence[Claimed], outcome: Outcome) -> dict[str, Outcome]:
-    """The same outcome for every command of a request."""
-    return {one.command.command_id: outcome for one in part}
-
-
-def _is_refused_whole(part: Sequence[Claimed], outcomes: Mapping[str, Outcome]) -> bool:
-    """Whether the target refused all rows together without naming one."""
-    found = [outcomes[one.command.command_id] for one in part]
-    return all(isinstance(one, Rejected) and one.is_whole_batch for one in found)
-
-
-def _instant(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def _about(one: Claimed) -> dict[str, object]:
-    """What every log line about a command carries."""
-    command = one.command
-    return {
-        "correlation_id": command.correlation_id,
-        "command_id": command.command_id,
-        "system_id": command.system_id,
-        "object_name": command.object_name,
-        "business_key": command.business_key,
-        "attempt": one.attempts,
-    }

@@ -3,7 +3,7 @@
 import asyncio
 
 from reverse_etl.delivery.bounds import Bounds
-from reverse_etl.delivery.writer import ReadBack, Rejected, Retry
+from reverse_etl.delivery.writer import Absent, CannotTell, ReadBack, Rejected, Retry
 from reverse_etl.ledger.commands import external_key_of
 from tests.reverse_etl.delivery.running import effects
 from tests.reverse_etl.ledger.commands import posting, state
@@ -294,3 +294,45 @@ def test_a_row_that_breaks_the_target_ends_up_alone(stage):
 
     assert (report.verified, report.dead) == (63, 1)
     assert effects(stage) == [1] * 63
+
+
+def test_a_no_to_the_second_copy_of_a_request_never_doubles_what_the_first_one_did(stage):
+    """A gateway delivers a request twice and hands on the answer to the second copy only."""
+    stage.store.record_plan(posting(f"R{n}") for n in range(3))
+    send = stage.writer.send
+
+    async def twice(batch):
+        await send(batch)
+        stage.writer.send = send
+        again = Retry("429", "too many requests", 1.0, is_system_wide=True)
+        return {sending.command.command_id: again for sending in batch}
+
+    stage.writer.send = twice
+    report = stage.deliver()
+
+    assert (report.retried, report.verified) == (3, 3)
+    assert effects(stage) == [1] * 3
+
+
+def test_what_left_before_is_not_sent_again_while_it_cannot_be_looked_up(stage):
+    stage.store.record_plan([posting("R1")])
+    stage.faults(throttled=1.0, retry_after_seconds=1.0)
+    answers = [CannotTell("the index is being built"), Absent()]
+
+    async def look_up(batch):
+        sends.append(stage.target.sends)
+        return {sending.command.command_id: answers.pop(0) for sending in batch}
+
+    sends: list[int] = []
+    send, stage.writer.look_up = stage.writer.send, look_up
+
+    async def once(batch):
+        found = await send(batch)
+        stage.faults()
+        return found
+
+    stage.writer.send = once
+    report = stage.deliver()
+
+    assert sends == [1, 1]
+    assert (report.verified, report.not_sent, report.requests) == (1, 1, 2)
