@@ -25,13 +25,17 @@ def apply_learned(name: str, *flows: str) -> "Callable[[Loop], StepReport]":
     """A step that decides, posts and reads again while money becomes certain."""
 
     def run(loop: "Loop") -> StepReport:
-        report = StepReport(name)
+        report, told = (
+            StepReport(name),
+            {text for one in loop.report.steps for text in one.messages},
+        )
         for _ in range(_ROUNDS_MAX):
             decided = decide_cash(loop)
             if not decided.counts.get("receipts_auto"):
                 break
             planned = plan_step(name, *flows)(loop)
             sent = deliver_step(name, *flows)(loop)
+            _forget(planned, told)
             for part in (planned, sent):
                 _add(report, part)
             if not sent.counts.get("writes"):
@@ -41,6 +45,15 @@ def apply_learned(name: str, *flows: str) -> "Callable[[Loop], StepReport]":
         return report
 
     return run
+
+
+def _forget(planned: StepReport, told: set[str]) -> None:
+    """A guard that still holds its object back is no second exception: it was counted before."""
+    again = [text for text in planned.messages if text in told]
+    planned.messages = [text for text in planned.messages if text not in told]
+    if again:
+        planned.counts["exceptions"] = max(0, planned.counts.get("exceptions", 0) - len(again))
+    told.update(planned.messages)
 
 
 def _add(report: StepReport, part: StepReport) -> None:

@@ -207,7 +207,7 @@ def show_exceptions(found: Iterable[Any], now: datetime) -> None:
     rows = list(found)
     table = _table(
         f"Exceptions: {len(rows):,}",
-        *("id", "state", "class", "code", "team", "region", "system", "key", "customer"),
+        *("id", "state", "class", "code", "team", "region", "system", "object", "key", "customer"),
         *("invoice", "money", "age", "what"),
     )
     for one in rows:
@@ -216,8 +216,8 @@ def show_exceptions(found: Iterable[Any], now: datetime) -> None:
         age = f"{hours / 24:,.0f} d" if hours >= 48 else f"{hours:,.1f} h"
         values = (
             one.exception_id, one.state, one.exception_class, one.code, one.team, one.region,
-            one.system_id, one.object_key, one.customer_name or one.customer_id, one.invoice,
-            money, age, _what(one),
+            one.system_id, one.object_name, one.object_key, one.customer_name or one.customer_id,
+            one.invoice, money, age, _what(one),
         )  # fmt: skip
         table.add_row(*(_text(value) for value in values))
     console().print(table)

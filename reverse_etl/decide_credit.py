@@ -84,6 +84,26 @@ _PROPOSALS = """
     where decided.action = 'propose_limit'
     order by decided.system_id, decided.customer, decided.credit_segment
 """
+#: Money that was decided to be a customer's and that its ERP has not booked: held back by a guard,
+#: by a person's approval, by a closed period, or the ERP books it itself.
+_WAITING_CASH = """
+    select accounts.system_id, accounts.customer, accounts.credit_segment,
+        sum(applications.amount), paid.rate_to_group, owed.rate_to_group
+    from decisions.applications as applications
+    inner join marts.fct_receipts as receipts
+        on applications.receipt_id = receipts.receipt_id and receipts.booked_by = 'none'
+    inner join marts.fct_credit as accounts
+        on applications.system_id = accounts.system_id
+        and applications.customer_id = accounts.customer_id
+    inner join config.companies as companies
+        on applications.system_id = companies.system_id
+        and applications.company_code = companies.company_code
+        and accounts.credit_segment = companies.credit_segment
+    inner join config.rates as paid on applications.currency_code = paid.currency_code
+    inner join config.rates as owed on accounts.segment_currency = owed.currency_code
+    where applications.decision = 'auto' and applications.rank = 1
+    group by all
+"""
 _OBJECT = "credit_accounts"
 _RULE = "credit_limit"
 _BY_BANDS = "policy bands"
@@ -124,6 +144,7 @@ def run_credit(connection: duckdb.DuckDBPyConnection, policy: Policy, as_of: dat
         as_of=as_of,
         room=room,
         proposals=scorecards.proposals,
+        waiting_cash=_waiting_cash(connection),
     )
     _replace(connection, "decisions.credit", decided)
     _replace(connection, "decisions.scorecards", scorecards.frame)
@@ -132,6 +153,16 @@ def run_credit(connection: duckdb.DuckDBPyConnection, policy: Policy, as_of: dat
         dict(decided.group_by("action").len().sort("action").iter_rows()),
         dict(classes.sort("risk_class").iter_rows()),
     )
+
+
+def _waiting_cash(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], Decimal]:
+    """Cash that its ERP has not booked, by account, in the currency of the segment."""
+    found: dict[tuple[str, str, str], Decimal] = {}
+    for *account, amount, paid_rate, owed_rate in connection.sql(_WAITING_CASH).fetchall():
+        system_id, customer, segment = account
+        key = (system_id, customer, segment)
+        found[key] = found.get(key, Decimal(0)) + amount * paid_rate / owed_rate
+    return found
 
 
 def own_holds(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:

@@ -1,6 +1,7 @@
 """``approve``, ``reject`` and ``approvals``: what a person decides, bound to an exact payload."""
 
 import csv
+import json
 import sys
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -136,12 +137,17 @@ def approvals() -> None:
 
 
 @approvals.command("list")
-def approvals_list() -> None:
+@click.option("--json", "as_json", is_flag=True)
+def approvals_list(as_json: bool) -> None:
     """List the commands that wait for a person."""
-    from orchestration.show import show_waiting
+    from orchestration.show import as_tree, show_waiting
 
     with open_store(home_path()) as store:
-        show_waiting(store.awaiting_approval())
+        waiting = list(store.awaiting_approval())
+    if as_json:
+        click.echo(json.dumps([as_tree(one.command) for one in waiting], indent=1, default=str))
+    else:
+        show_waiting(waiting)
 
 
 @approvals.command("import")

@@ -154,7 +154,7 @@ def resolve(
     """Close exceptions that were settled outside, by id or by filter.
 
     \b
-    ledgerloop exceptions resolve 4f1c9a --reason "booked by hand" --verdict has_effect
+    ledgerloop exceptions resolve E3001 --reason "booked by hand" --verdict has_effect
     """
     with open_store(home_path()) as store:
         chosen = _chosen(store, ids, _filters(**given))

@@ -3,7 +3,8 @@
 Pure: frames in, rows of ``decisions.credit`` out, each with its reason. Rules (domain §B4): the
 approved limit is what the ERP should hold; a customer is held above 100 % utilisation and let go at
 95 %; only a hold that the hub's own verified command set, and nobody touched since, is ever
-released; blocked orders go out oldest requested date first, each consuming credit of the customer
+released; nobody is put on hold over money that is at the bank and only waits to be posted; blocked
+orders go out oldest requested date first, each consuming credit of the customer
 and of its group. A stale feed or an expired limit releases nothing. A limit the scorecard proposes
 waits beside the approved one and counts for nothing. It must not release a person's hold under any
 sequence of inputs.
@@ -11,7 +12,7 @@ sequence of inputs.
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -149,6 +150,7 @@ def decide_credit(
     *,
     room: GroupRoom | None = None,
     proposals: Mapping[tuple[str, str, str], tuple[Decimal, str]] | None = None,
+    waiting_cash: Mapping[tuple[str, str, str], Decimal] | None = None,
 ) -> pl.DataFrame:
     """Decide limits, holds and releases.
 
@@ -163,6 +165,9 @@ def decide_credit(
         room: what group limits leave; None where there are none.
         proposals: limits the scorecard proposes, with why, by system, customer and segment. Zero
             proposes to grant nothing.
+        waiting_cash: money of a customer that the bank has and the ERP has not booked yet, by
+            system, customer and segment, in the segment's currency. It keeps a hold back; it
+            releases nothing, for which a payment must be cleared.
 
     Returns:
         ``CREDIT_SCHEMA``, in the order of system, customer, segment; releases oldest first, an
@@ -179,7 +184,8 @@ def decide_credit(
     deciders: dict[_Key, _Account] = {}
     for account in accounts.iter_rows(named=True):
         key = (account["system_id"], account["customer"], account["credit_segment"])
-        decider = _Account(account, policy.credit, as_of, room)
+        waiting = (waiting_cash or {}).get(key, Decimal(0))
+        decider = _Account(account, policy.credit, as_of, room, waiting)
         decider.decide(approved.get(key), key in own, (proposals or {}).get(key))
         deciders[key] = decider
     for key, order in _blocked_orders(orders, fct_credit):
@@ -195,13 +201,19 @@ class _Account:
     """The decisions about one customer in one credit segment."""
 
     def __init__(
-        self, row: dict[str, Any], policy: CreditPolicy, as_of: date, room: GroupRoom | None
+        self,
+        row: dict[str, Any],
+        policy: CreditPolicy,
+        as_of: date,
+        room: GroupRoom | None,
+        waiting_cash: Decimal,
     ) -> None:
         self.rows: list[dict[str, Any]] = []
         self._row = row
         self._policy = policy
         self._as_of = as_of
         self._room = room
+        self._waiting_cash = waiting_cash
         self._planned = Decimal(0)
         self._holding = self._standing("none_granted", None)
 
@@ -295,7 +307,7 @@ class _Account:
         if standing.feed_is_stale:
             return
         if not standing.is_blocked:
-            if used is not None and used > above:
+            if used is not None and used > above and not self._is_paid_for(standing, above):
                 yield self._decision(
                     "hold",
                     f"{_percent(used)} of the limit is used, more than {above} %",
@@ -311,6 +323,14 @@ class _Account:
             yield self._decision(
                 "unhold", f"our own hold: {how}, at most {below} % releases", is_blocked=False
             )
+
+    def _is_paid_for(self, standing: CreditStanding, above: Decimal) -> bool:
+        """Whether the customer is only above the mark because its money is not posted yet."""
+        if not self._waiting_cash or standing.exposure is None:
+            return False
+        paid = replace(standing, exposure=standing.exposure - self._waiting_cash)
+        used = paid.utilisation_percent
+        return used is not None and used <= above
 
     def _decision(self, action: str, reason: str, **values: Any) -> dict[str, Any]:
         row = self._row

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from tests.flow.scene import CRM, ERP, Finished, Scene
@@ -90,3 +91,27 @@ def test_a_file_that_was_refused_while_planning_is_still_reported_by_the_next_re
 ) -> None:
     messages = [text for step in planned.report["steps"] for text in step["messages"]]
     assert any("camt053_broken.xml" in text for text in messages), json.dumps(messages)
+
+
+def test_nobody_is_to_be_held_over_receipts_that_are_not_posted_yet(planned: Planned) -> None:
+    """Nothing is posted in a plan, so every receipt waits; those it pays for are in good standing."""
+    with duckdb.connect(str(planned.scene.home / "warehouse.duckdb"), read_only=True) as warehouse:
+        held = {c for (c,) in warehouse.sql(_HELD).fetchall()}
+        over = {c for (c,) in warehouse.sql(_OVER_LIMIT).fetchall()}
+        paying = {c for (c,) in warehouse.sql(_PAYING).fetchall()}
+    assert held <= over
+    assert over - held
+    assert over - held <= paying
+
+
+_HELD = "select customer_id from decisions.credit where action = 'hold'"
+_OVER_LIMIT = """
+    select customer_id from marts.fct_credit
+    left join ledger.approved_limits as approved using (system_id, customer, credit_segment)
+    where exposure > coalesce(approved.limit_amount, fct_credit.limit_amount)
+"""
+_PAYING = """
+    select distinct customer_id from decisions.applications
+    inner join marts.fct_receipts using (receipt_id)
+    where decision = 'auto' and booked_by = 'none'
+"""

@@ -81,6 +81,7 @@ def decide(
     approved: list[dict[str, Any]] | None = None,
     *,
     own: bool = False,
+    waiting_cash: str = "0",
 ) -> list[dict[str, Any]]:
     holds = [{"system_id": "sap", "customer": "1", "credit_segment": "1000"}] if own else []
     frame = decide_credit(
@@ -90,6 +91,7 @@ def decide(
         pl.DataFrame(holds, schema=HOLDS),
         POLICY,
         DAY,
+        waiting_cash={("sap", "1", "1000"): Decimal(waiting_cash)},
     )
     assert frame.schema == CREDIT_SCHEMA
     return frame.to_dicts()
@@ -97,6 +99,24 @@ def decide(
 
 def actions(rows: list[dict[str, Any]]) -> list[tuple[str, str | None]]:
     return [(row["action"], row["sales_document"]) for row in rows]
+
+
+# ---- money that waits ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("waiting", "expected"), [("0", "hold"), ("499", "hold"), ("500", None)])
+def test_nobody_is_held_over_money_that_only_waits_to_be_posted(
+    waiting: str, expected: str | None
+) -> None:
+    rows = decide([account("1500")], waiting_cash=waiting)
+    assert [row["action"] for row in rows] == ([expected] if expected else [])
+
+
+def test_money_that_waits_releases_nothing() -> None:
+    """A payment releases when it is cleared, not when it is received (domain B4)."""
+    held = account("1500", is_blocked=True, block_reason="01")
+    assert decide([held], own=True, waiting_cash="1500") == []
+    assert decide([account("900")], [order("O1", "200")], waiting_cash="900") == []
 
 
 # ---- limits --------------------------------------------------------------------------------------
