@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import requests
 
+from tests.flow import independent_erps
+from tests.flow.independent_check import Findings
 from tests.flow.scene import CRM, SIZES, Finished, Scene, running_product
 from tests.flow.stage import Stage, story
 
@@ -37,13 +39,17 @@ CLOSED = {
 
 @dataclass(frozen=True)
 class Demo:
-    """A finished ``ledgerloop demo``; what the vendors had counted around its second run."""
+    """A finished ``ledgerloop demo``; what the vendors had counted around its second run.
+
+    ``outside``: what other people's clients found in the ERPs after the first run.
+    """
 
     finished: Finished
     report: dict[str, Any]
     home: Path
     before_run_2: dict[str, Any]
     after_run_2: dict[str, Any]
+    outside: Findings | None
 
 
 @story
@@ -55,16 +61,16 @@ def demo(stage: Stage) -> Demo:
 @story
 def world(stage: Stage) -> Demo:
     """Every ERP that runs here, at once."""
-    return _shown(stage, "world")
+    return _shown(stage, "world", is_asked=True)
 
 
-def _shown(stage: Stage, name: str, *options: str) -> Demo:
+def _shown(stage: Stage, name: str, *options: str, is_asked: bool = False) -> Demo:
     home = stage.folder / name
     file = stage.folder / f"{name}.json"
     sizes = [
         part for name, size in SIZES.items() for part in (f"--{name.replace('_', '-')}", str(size))
     ]
-    lines, counted = [], {}
+    lines, counted, outside = [], {}, None
     environment = {"LEDGERLOOP_ENDPOINTS": "", "PYTHONUNBUFFERED": "1"}
     arguments = ("demo", *options, *sizes, "--json", str(file))
     with running_product(Scene(home, {}), *arguments, **environment) as process:
@@ -74,22 +80,30 @@ def _shown(stage: Stage, name: str, *options: str) -> Demo:
             lines.append(line)
             if line.startswith(("4. Run 2", "5. After")):
                 counted[line[0]] = _counted(home)
+            if is_asked and line.startswith("4. Run 2"):
+                outside = independent_erps.check(_endpoints(home), home / "bank" / "inbox")
         err = process.stderr.read()
         process.wait(timeout=60)
     assert file.exists(), err
     report = json.loads(file.read_text(encoding="utf-8"))
     finished = Finished(process.returncode, "".join(lines), err)
-    return Demo(finished, report, home, counted["4"], counted["5"])
+    return Demo(finished, report, home, counted["4"], counted["5"], outside)
 
 
 def _counted(home: Path) -> dict[str, Any]:
     """Every effect in all vendors' own books, and the CRM's count of write requests."""
-    endpoints = json.loads((home / "sandbox" / "endpoints.json").read_text(encoding="utf-8"))
-    scene = Scene(home, endpoints)
+    scene = Scene(home, _endpoints(home))
     hosted = requests.get(f"{scene.admin}/health", timeout=30).json()["systems"]
     books = {name: scene.ledger(name) for name in hosted}
     crm = books.pop(CRM)
     return {**books, CRM: crm["effects"], "write requests": crm["calls"]["writes"]}
+
+
+def _endpoints(home: Path) -> dict[str, Any]:
+    tree: dict[str, Any] = json.loads(
+        (home / "sandbox" / "endpoints.json").read_text(encoding="utf-8")
+    )
+    return tree
 
 
 @pytest.fixture(scope="module", params=[demo, world], ids=["one ERP", "all ERPs"])
@@ -110,6 +124,16 @@ def test_every_erp_of_the_world_was_written_to(stage: Stage) -> None:
     assert {"sap_emea", "netsuite_na", "d365_apac", "workday_services"} <= systems
     for system_id in systems & told.after_run_2.keys():
         assert told.after_run_2[system_id]["effects"]
+
+
+def test_the_vendors_own_clients_find_every_receipt_once_in_its_erp(stage: Stage) -> None:
+    """Asked with ``netsuite``, ``zeep`` and plain ``requests``; nothing of the product is used."""
+    outside = stage.of(world).outside
+    assert outside is not None
+    assert outside.differences == []
+    by_the_hub = {name: n for name, n in outside.counted.items() if name.endswith("by the hub")}
+    assert len(by_the_hub) >= 4
+    assert all(by_the_hub.values()), outside.counted
 
 
 def test_the_first_run_writes_and_verifies_every_write(shown: Demo) -> None:
