@@ -15,6 +15,7 @@ import select
 import signal
 import sys
 import traceback
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ def _parsed() -> "Manifest | None":
     from dbt.cli.main import dbtRunner
     from dbt.contracts.graph.manifest import Manifest
 
-    found = dbtRunner().invoke(["parse", "--quiet"]).result
+    # Written once, for Dagster's catalogue, which makes it anew itself when a model is younger.
+    is_written = Path(os.environ["DBT_TARGET_PATH"], "manifest.json").is_file()
+    settings = ["--no-write-json"] if is_written else []
+    found = dbtRunner().invoke([*settings, "parse", "--quiet"]).result
     return found if isinstance(found, Manifest) else None
 
 
@@ -79,7 +83,6 @@ def _end_with_parent(pipe: IO[bytes], child: int) -> None:
 
 def _work(arguments: list[str], manifest: "Manifest | None", writing: int) -> NoReturn:
     """The fork's life: build, write the answer, end without running the parent's exits."""
-    gc.disable()  # it ends in seconds: looking for garbage takes a tenth of them
     code = 1
     try:
         os.write(writing, _as_line(_build(arguments, manifest)))
@@ -97,6 +100,7 @@ def _as_line(answer: dict[str, Any]) -> bytes:
 
 def main() -> None:
     """Warm up, then serve builds until stdin closes."""
+    gc.disable()  # imports and a parse make hardly any garbage, and this process does nothing else
     answer_file = os.dup(1)
     os.dup2(2, 1)  # whatever dbt prints goes to stderr, never into the answers
     import dbt.adapters.duckdb

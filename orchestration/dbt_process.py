@@ -37,9 +37,12 @@ HOLDS_DATA = (
 
 
 def _models_of(kinds: Collection[str]) -> list[str]:
-    """The models that belong to ERP kinds alone, in dbt's node selection."""
-    forms = ("staging/{}", "sync/sync_{}__*", "observed/observed_{}__*")
-    return [f"path:models/{form.format(kind)}" for kind in kinds for form in forms]
+    """The models that belong to ERP kinds alone, in dbt's node selection.
+
+    By name: dbt looks through the folders of every path it is given, for every node it has.
+    """
+    forms = ("fqn:ledgerloop.staging.{}", "fqn:sync_{}__*", "fqn:observed_{}__*")
+    return [form.format(kind) for kind in kinds for form in forms]
 
 
 class DbtFailed(LedgerloopError):
@@ -149,7 +152,10 @@ class DbtProcess:
         process = cast("subprocess.Popen[str]", self._process)
         stdin, stdout = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
         self._is_asked = True
-        command = ["build", "--exclude-resource-type", "unit_test", "--quiet"]
+        # The manifest was written by the child's parse; nothing here reads dbt's other artifacts.
+        # Its own log file says everything; a silent console costs work for every line, too.
+        command = ["--no-write-json", "--log-level", "none", "--log-level-file", "debug"]
+        command += ["build", "--exclude-resource-type", "unit_test", "--quiet"]
         command += ["--select", *HOLDS_DATA] if is_refresh else []
         left_out = sorted(set(erp_kinds()) - set(kinds_to_build(self._connected)))
         command += ["--exclude", *_models_of(left_out)] if left_out else []

@@ -1,8 +1,9 @@
 """What a run's own postings teach: payers that are sure now, items that are no choice any more.
 
-Applied money says whose account it came from, and takes items out of the way. What that makes
-certain would otherwise go out with the next run, so a run decides again on what the ERPs confirmed
-until nothing new is sure. It decides and plans nothing itself: it calls the loop's own steps.
+Applied money says whose account it came from, and takes items out of the way; what was posted can
+be closed against what it gives back. All that would otherwise go out with the next run, so a run
+plans again on what the ERPs confirmed, and decides until nothing new is sure. It decides and plans
+nothing itself: it calls the loop's own steps.
 """
 
 from typing import TYPE_CHECKING
@@ -29,9 +30,9 @@ def apply_learned(name: str, *flows: str) -> "Callable[[Loop], StepReport]":
             StepReport(name),
             {text for one in loop.report.steps for text in one.messages},
         )
-        for _ in range(_ROUNDS_MAX):
+        for number in range(_ROUNDS_MAX):
             decided = decide_cash(loop)
-            if not decided.counts.get("receipts_auto"):
+            if number and not decided.counts.get("receipts_auto"):
                 break
             planned = plan_step(name, *flows)(loop)
             sent = deliver_step(name, *flows)(loop)

@@ -236,7 +236,7 @@ def _line(step: Step, report: StepReport) -> str:
 #: Flows of governance.yml by the pass that sends them: money first, then consequences.
 _POSTINGS = ("cash_posting", "cash_clearing", "deductions")
 #: What people ask for by itself: recorded by their commands, never planned from a view.
-_ASKED = ("refunds",)
+_ASKED = ("refunds", "debit_memos")
 _STATES = ("credit", "order_release")
 
 STEPS: tuple[Step, ...] = (

@@ -35,10 +35,10 @@ from reverse_etl.decide_links import run_links
 from reverse_etl.delivery.report import DeliveryReport
 from reverse_etl.planning.guards import SourceHealth, untied_now
 from reverse_etl.planning.mirror import mirror_ledger
+from reverse_etl.planning.overtaken import withdraw_overtaken
 from reverse_etl.planning.planner import plan
 from reverse_etl.planning.policy_tables import keep_policy
 from reverse_etl.planning.problems import keep_drift, keep_problems
-from reverse_etl.planning.refunds import withdraw_overtaken
 from reverse_etl.planning.tables import create_tables
 
 if TYPE_CHECKING:
@@ -69,10 +69,13 @@ _CATCH_UPS_MAX = 3
 def read(loop: "Loop") -> StepReport:
     """Read every system; drift stops writing for its kind."""
     report = StepReport("read")
-    for system in loop.systems:
-        answer = read_system(system, loop.warehouse, run_started_at=loop.report.settings.started_at)
-        _take_over(loop, answer, report)
-    prepare(loop)
+    with open_warehouse(loop.warehouse):  # opened once: each opening reads every view's text
+        for system in loop.systems:
+            answer = read_system(
+                system, loop.warehouse, run_started_at=loop.report.settings.started_at
+            )
+            _take_over(loop, answer, report)
+        prepare(loop)
     return report
 
 
@@ -281,11 +284,12 @@ def reread(loop: "Loop") -> StepReport:
     """Read again the systems that money was posted to."""
     report = StepReport("read again")
     loop.read_started_at = started_at = loop.clock.now()
-    for system in loop.systems:
-        if system.companies:
-            answer = read_system(system, loop.warehouse, run_started_at=started_at)
-            _take_over(loop, answer, report)
-    prepare(loop)
+    with open_warehouse(loop.warehouse):
+        for system in loop.systems:
+            if system.companies:
+                answer = read_system(system, loop.warehouse, run_started_at=started_at)
+                _take_over(loop, answer, report)
+        prepare(loop)
     return report
 
 

@@ -20,6 +20,7 @@ from ingestion.dynamics365_finance.settings import (
     DEFAULT_OPTIONS,
     OBJECTS,
     PAGE_STYLE,
+    SYMBOLS,
 )
 
 if TYPE_CHECKING:
@@ -116,5 +117,6 @@ async def _pages(
         filter=" and ".join(conditions),
         orderby=",".join(spec.primary_key),
         page_size=spec.page_size,
+        symbols=SYMBOLS.get(spec.name, {}),
     ):
         yield page

@@ -30,6 +30,7 @@ __all__ = [
     "D365Answer",
     "answer_of",
     "check_page",
+    "check_symbols",
     "error_of",
     "json_text",
     "next_link",
@@ -100,12 +101,19 @@ def answer_of(response: Response, where: str) -> D365Answer:
     """A 2xx answer as values.
 
     Raises:
-        VendorAnswerInvalid: HTML, half a body, or an error inside a 200.
+        VendorAnswerInvalid: another type, half a body, or an error inside a 200.
     """
     etag = response.headers.get("ETag", "")
     if response.status == 204 or not response.body.strip():
         return D365Answer(response.status, {}, etag)
     where = traced(where, response)
+    kind = response.headers.get("Content-Type", "")
+    if kind and "json" not in kind:
+        raise VendorAnswerInvalid(
+            f"{where}: the answer is {kind}, not JSON; it starts "
+            f"{redact(response.body[:120].decode('utf-8', 'replace'), length_max=120)!r}",
+            code="not_json",
+        )
     try:
         tree = json.loads(response.body, parse_float=Decimal)
     except ValueError as error:
@@ -147,6 +155,28 @@ def check_page(response: Response, where: str) -> None:
             f"{where}: an error inside a 200: {redact(body[:400].decode('utf-8', 'replace'))}",
             code="error_in_ok",
         )
+
+
+def check_symbols(response: Response, where: str, symbols: Mapping[str, frozenset[str]]) -> None:
+    """Refuse a symbol that nobody knows: it might mean anything.
+
+    Args:
+        response: a whole page.
+        where: the place, for the error.
+        symbols: field to all that it may say.
+
+    Raises:
+        VendorAnswerInvalid: naming field and symbol.
+    """
+    for name, known in symbols.items():
+        mark = re.compile(rb'"%s":\s*"((?:[^"\\]|\\.)*)"' % name.encode())
+        strange = {text.decode("utf-8", "replace") for text in mark.findall(response.body)} - known
+        if strange:
+            raise VendorAnswerInvalid(
+                f"{traced(where, response)}: {name} {min(strange)!r} is none of "
+                f"{', '.join(sorted(known))}",
+                code="unknown_value",
+            )
 
 
 def next_link(page: bytes) -> str:

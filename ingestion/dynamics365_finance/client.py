@@ -12,6 +12,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -33,6 +34,7 @@ from ingestion.dynamics365_finance.answers import (
     D365Answer,
     answer_of,
     check_page,
+    check_symbols,
     error_of,
     json_text,
     next_link,
@@ -136,17 +138,20 @@ class D365Client:
         filter: str = "",  # noqa: A002 # the vendor's word
         orderby: str = "",
         page_size: int = 5_000,
+        symbols: Mapping[str, frozenset[str]] = MappingProxyType({}),
     ) -> AsyncIterator[bytes]:
         """The pages of a set over all companies as bytes, following ``@odata.nextLink``.
 
         The next page may be found by counting rows, so that a row which vanishes meanwhile hides
         another one. Therefore the set says first how many rows there are; when fewer came, it is
-        read once more from its start (what comes twice is loaded once).
+        read once more from its start (what comes twice is loaded once). ``symbols``: what an
+        enumerated field may say, by field.
 
         Raises:
             RetryLater, OutcomeUnknown: no answer within the bounds for retries.
             VendorRejected: it refused (unknown field, no rights).
-            VendorAnswerInvalid: HTML, half a page, an error inside a 200, endless paging.
+            VendorAnswerInvalid: HTML, half a page, an error inside a 200, an unknown symbol,
+                endless paging.
         """
         options = {"cross-company": "true", "$count": "true"}
         options |= {"$select": ",".join(select)} if select else {}
@@ -157,7 +162,7 @@ class D365Client:
         for _ in range(READ_AGAIN_MAX):
             expected: int | None = None
             received = 0
-            async for page in self._following(start, headers, entity_set):
+            async for page in self._following(start, headers, entity_set, symbols):
                 if expected is None:
                     expected = total_of(page)
                 received += rows_in(page)
@@ -166,10 +171,15 @@ class D365Client:
                 return
 
     async def _following(
-        self, path: str, headers: Mapping[str, str], entity_set: str
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        entity_set: str,
+        symbols: Mapping[str, frozenset[str]],
     ) -> AsyncIterator[bytes]:
         for _ in range(PAGES_MAX):
             response = await self._read(path, headers, check=check_page)
+            check_symbols(response, _where("GET", path), symbols)
             yield response.body
             link = next_link(response.body)
             if not link:

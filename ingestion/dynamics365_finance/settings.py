@@ -26,6 +26,7 @@ __all__ = [
     "READ_STATUS_ACTIONS",
     "RETRIES_MAX",
     "RETRY_SECONDS_MAX",
+    "SYMBOLS",
     "WRITE_STATUS_ACTIONS",
     "Action",
 ]
@@ -124,8 +125,8 @@ OBJECTS: tuple[ObjectSpec, ...] = (
             """dataAreaId RecId:integer AccountNum Voucher TransDate:timestamp
             DocumentDate:timestamp DueDate:timestamp Invoice TransType Txt CurrencyCode
             AmountCur:money AmountMST:money SettleAmountCur:money PaymReference PaymId
-            CustomerReference Closed:timestamp LastSettleVoucher Approved IsReversed IsReversal
-            ReversalRecId:integer ModifiedDateTime:timestamp"""
+            CustomerReference DocumentNum Closed:timestamp LastSettleVoucher Approved IsReversed
+            IsReversal ReversalRecId:integer ModifiedDateTime:timestamp"""
         ),
         ("dataAreaId", "RecId"),
         cursor="ModifiedDateTime",
@@ -202,3 +203,33 @@ OBJECTS: tuple[ObjectSpec, ...] = (
         ("dataAreaId", "SysRecId"),
     ),
 )
+
+_NO_YES = frozenset({"No", "Yes"})
+_SALES = frozenset({"None", "Backorder", "Delivered", "Invoiced", "Canceled"})
+#: Enumerated fields that have a meaning here, by object: another symbol stops the reading, because
+#: it might mean anything. The order holds' set is the installation's own, its symbols are ours.
+SYMBOLS: Mapping[str, Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "customers": {
+            "CreditLimitIsMandatory": _NO_YES,
+            "CredManCustUnlimitedCredit": _NO_YES,
+            "OnHoldStatus": frozenset(
+                {"No", "Invoice", "All", "Payment", "Requisition", "Never", "PurchOrder"}
+            ),
+        },
+        "customer_transactions": {
+            "Approved": _NO_YES, "IsReversed": _NO_YES, "IsReversal": _NO_YES,
+        },
+        "sales_orders": {"SalesOrderStatus": _SALES},
+        "sales_order_lines": {"SalesOrderLineStatus": _SALES},
+        "order_holds": {"HoldStatus": frozenset({"None", "OnHold", "Released", "Rejected"})},
+        "disputes": {
+            "Status": frozenset(
+                {
+                    "None", "Disputed", "PromiseToPay", "Resolved", "PromiseToPayBroken",
+                    "PromiseToPayKept",
+                }
+            )
+        },
+    }
+)  # fmt: skip

@@ -88,10 +88,10 @@ async def _pages(client: WorkdayClient, spec: ObjectSpec, moment: str) -> AsyncI
     from ingestion.workday.rows import report_pages, soap_page
 
     service, _, name = spec.path.format_map(client.options).partition("/")
-    where = f"{client.system_id} {name}"
     if service == "report":
-        for page in report_pages(spec, await client.rest.report(name), where):
+        body, where = await client.rest.named_report(name)
+        for page in report_pages(spec, body, where):
             yield page
         return
-    async for rows in client.pages(name, moment=moment, count=spec.page_size):
+    async for rows, where in client.named_pages(name, moment=moment, count=spec.page_size):
         yield soap_page(spec, rows, where)

@@ -25,12 +25,27 @@ from ingestion.common.redact import redact
 from ingestion.common.transport import Response
 from ingestion.workday.settings import Action
 
-__all__ = ["error_of_status", "json_of", "new_correlation_id"]
+__all__ = ["check_json", "error_of_status", "json_of", "new_correlation_id"]
 
 
 def new_correlation_id() -> str:
     """A fresh id that a request travels under."""
     return str(uuid.UUID(int=random.getrandbits(128), version=4))
+
+
+def check_json(response: Response, where: str) -> None:
+    """Whether a good answer looks like one whole JSON object; it is not parsed for that.
+
+    Raises:
+        VendorAnswerInvalid: another type, or half of it.
+    """
+    body, kind = response.body.strip(), response.headers.get("Content-Type", "")
+    if (kind and "json" not in kind) or not body.startswith(b"{") or not body.endswith(b"}"):
+        raise VendorAnswerInvalid(
+            f"{where}: the answer, {kind or 'of no type'}, is not whole JSON ({len(body)} bytes); "
+            f"it starts {redact(body[:80].decode('utf-8', 'replace'))!r}",
+            code="not_json",
+        )
 
 
 def json_of(response: Response, where: str) -> Any:
@@ -39,6 +54,7 @@ def json_of(response: Response, where: str) -> Any:
     Raises:
         VendorAnswerInvalid: no whole JSON object, or one with an error inside.
     """
+    check_json(response, where)
     try:
         tree = json.loads(response.body, parse_float=Decimal)
     except ValueError as error:

@@ -78,6 +78,9 @@ _ROWS = {
         "Customer_Payment_for_Invoices", "Customer_Payment_for_Invoices_Reference",
         "Customer_Payment_for_Invoices_Reference_ID",
     ),
+    "Get_Customer_Refunds": (
+        "Customer_Refund", "Customer_Refund_Reference", "Customer_Refund_Reference_ID",
+    ),
 }  # fmt: skip
 
 
@@ -150,7 +153,7 @@ class WorkdayClient:
         anything entered after this call.
         """
         content = self._asking("Get_Customers", page=1, count=1, moment="", groups=())
-        response, element = await self._read_soap(content)
+        response, element, _ = await self._read_soap(content)
         named = text_at(element, "Response_Filter/As_Of_Entry_DateTime")
         if named:
             return named
@@ -172,10 +175,17 @@ class WorkdayClient:
             VendorRejected: it refused (rights, an unknown element).
             VendorAnswerInvalid: no whole XML, a page that is not the asked one or not whole.
         """
+        async for rows, _ in self.named_pages(operation, moment=moment, count=count, groups=groups):
+            yield rows
+
+    async def named_pages(
+        self, operation: str, *, moment: str = "", count: int = 999, groups: Sequence[str] = ()
+    ) -> AsyncIterator[tuple[list[etree._Element], str]]:
+        """As :meth:`pages`, each with its request's name and correlation id, for errors in rows."""
         for page in range(1, PAGES_MAX + 1):
             content = self._asking(operation, page=page, count=count, moment=moment, groups=groups)
-            _, element = await self._read_soap(content, partial(_check_page, page=page))
-            yield _rows_of(element, operation)
+            _, element, where = await self._read_soap(content, partial(_check_page, page=page))
+            yield _rows_of(element, operation), where
             if page >= _number(element, "Total_Pages"):
                 return
         raise VendorAnswerInvalid(
@@ -215,7 +225,7 @@ class WorkdayClient:
         filters = add(content, "Response_Filter")
         add(filters, "Page", "1")
         add(filters, "Count", "999")
-        _, element = await self._read_soap(content, partial(_check_page, page=1))
+        _, element, _ = await self._read_soap(content, partial(_check_page, page=1))
         return _rows_of(element, operation)
 
     def request(self, operation: str, *, add_only: bool = False) -> etree._Element:
@@ -260,8 +270,8 @@ class WorkdayClient:
 
     async def _read_soap(
         self, content: etree._Element, check: Callable[[etree._Element], None] | None = None
-    ) -> tuple[Response, etree._Element]:
-        async def once() -> tuple[Response, etree._Element]:
+    ) -> tuple[Response, etree._Element, str]:
+        async def once() -> tuple[Response, etree._Element, str]:
             response, where = await self._post_soap(content)
             element = self._understood(response, where, READ_STATUS_ACTIONS)
             wanted = local_name(content).replace("_Request", "_Response")
@@ -277,7 +287,7 @@ class WorkdayClient:
                     raise VendorAnswerInvalid(
                         f"{where}: {error.message}", code=error.code
                     ) from error
-            return response, element
+            return response, element, where
 
         return await self._retries.run(once)
 

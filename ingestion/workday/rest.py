@@ -18,10 +18,9 @@ from ingestion.common.errors import (
     RetryLater,
     VendorAnswerInvalid,
 )
-from ingestion.common.redact import redact
 from ingestion.common.retrying import ReadRetries
 from ingestion.common.transport import Request, Response, Transport
-from ingestion.workday.answers import error_of_status, json_of, new_correlation_id
+from ingestion.workday.answers import check_json, error_of_status, json_of, new_correlation_id
 from ingestion.workday.settings import READ_STATUS_ACTIONS, WRITE_STATUS_ACTIONS
 
 __all__ = ["WorkdayRest"]
@@ -68,20 +67,22 @@ class WorkdayRest:
         Raises:
             LedgerloopError: as in :meth:`pages`; ``Reauthenticate`` when signing in anew failed.
         """
+        body, _ = await self.named_report(name, prompts)
+        return body
+
+    async def named_report(
+        self, name: str, prompts: Mapping[str, str] | None = None
+    ) -> tuple[bytes, str]:
+        """As :meth:`report`, with its request's name and correlation id, for errors in rows."""
         query = urlencode({"format": "json", **(prompts or {})}, quote_via=quote)
         path = f"/ccx/service/customreport2/{self._tenant}/{quote(self._owner)}/{quote(name)}"
 
-        async def once() -> bytes:
+        async def once() -> tuple[bytes, str]:
             response, where = await self._send("GET", f"{path}?{query}", allows_basic=True)
             if response.status != 200:
                 raise error_of_status(response, where, READ_STATUS_ACTIONS)
-            if not response.body.strip().startswith(b"{"):
-                raise VendorAnswerInvalid(
-                    f"{where}: the answer is no JSON; it starts "
-                    f"{redact(response.body[:80].decode('utf-8', 'replace'))!r}",
-                    code="not_json",
-                )
-            return response.body
+            check_json(response, where)
+            return response.body, where
 
         return await self._retries.run(once, self._sign_in_again)
 

@@ -141,6 +141,14 @@ OBJECTS: tuple[ObjectSpec, ...] = (
         Ready_to_AutoApply:flag Payment_Status Payment_Application_Status""",
     ),
     _object(
+        "customer_refunds",
+        "soap/Get_Customer_Refunds",
+        "WID",
+        """WID Customer_Refund_Reference_ID Company_Reference Customer_Reference
+        Currency_Reference Customer_Refund_Date:date Total_Refund_Amount:money Memo
+        Payment_Type_Reference""",
+    ),
+    _object(
         "customer_applications",
         "report/{applications_report}",
         "Application_ID",
@@ -238,6 +246,16 @@ PATHS: Mapping[str, Mapping[str, str]] = {
             "Customer_Payment_Data/Remitfrom_Customer_Reference@Customer_ID"
         ),
     },
+    "customer_refunds": {
+        "WID": "Customer_Refund_Reference@WID",
+        **_of(
+            "Customer_Refund_Data",
+            "Customer_Refund_Reference_ID Currency_Reference Customer_Refund_Date "
+            "Total_Refund_Amount Memo Payment_Type_Reference",
+        ),
+        "Company_Reference": "Customer_Refund_Data/Company_Reference@Company_Reference_ID",
+        "Customer_Reference": "Customer_Refund_Data/Customer_Reference@Customer_ID",
+    },
 }
 
 _DOCUMENT = ("WID", "Company_Reference", "Customer_Reference", "Currency_Reference",
@@ -249,6 +267,16 @@ REQUIRED: Mapping[str, frozenset[str]] = {
     "customer_invoice_adjustments": frozenset({*_DOCUMENT, "Adjustment_Date"}),
     "customer_payments": frozenset(
         {"WID", "Company_Reference", "Payment_Currency_Reference", "Payment_Date", "Payment_Amount"}
+    ),
+    "customer_refunds": frozenset(
+        {
+            "WID",
+            "Company_Reference",
+            "Customer_Reference",
+            "Currency_Reference",
+            "Customer_Refund_Date",
+            "Total_Refund_Amount",
+        }
     ),
 }
 

@@ -55,6 +55,8 @@ IDENTITY = Calibration()
 
 def one_thread() -> AbstractContextManager[Any]:
     """Learn and ask within this: on a busy machine several threads cost twenty times the CPU."""
+    # Only what is already loaded can be limited.
+    import sklearn.ensemble  # type: ignore[import-untyped]  # noqa: F401
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     limits: AbstractContextManager[Any] = threadpool_limits(1, "openmp")
@@ -92,10 +94,7 @@ class Models:
 
 def fitted(rows: Unpaid, known_on: int, policy: LatePolicy) -> Models:
     """Learn from rows with the delays known on a day; the same rows give the same models."""
-    from sklearn.ensemble import (  # type: ignore[import-untyped]
-        HistGradientBoostingClassifier,
-        HistGradientBoostingRegressor,
-    )
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     delay = rows.delay_known_on(known_on)
     limit = policy.residual_days_max

@@ -1,5 +1,6 @@
-"""``applications/apply``: a receipt against the invoices it pays.
+"""``applications/apply`` and ``refund_clearings/apply``: a receipt against what it is used up by.
 
+That is the invoices it pays, or the debit of a refund (of a return) that gives the receipt back.
 While the journal is not posted the invoices are marked on its line, and the posting settles them.
 Once it is posted the product has no standard entity for settling, so a bound action is called
 (option ``settle_action``); without one a person settles, and the command says so. Either way only
@@ -30,13 +31,11 @@ from reverse_etl.dynamics365_finance.lines import ApplicationLine, lines_of
 from reverse_etl.dynamics365_finance.settings import (
     JOURNAL_LINES,
     JOURNALS,
-    KIND,
     OUTCOMES,
     D365Options,
 )
 from reverse_etl.dynamics365_finance.values import company_of, needed, noon, rows_with
 from reverse_etl.outcomes import rejected_input
-from reverse_etl.planning.governance import Governance, TargetObject
 
 __all__ = ["Applications"]
 
@@ -59,9 +58,8 @@ class _Application:
 class Applications:
     """Fits the writer's verbs."""
 
-    def __init__(self, client: D365Client, governance: Governance, options: D365Options) -> None:
+    def __init__(self, client: D365Client, options: D365Options) -> None:
         self._client = client
-        self._target: TargetObject = governance.object(KIND, "applications")
         self._options = options
 
     async def send(self, batch: Sequence[Sending]) -> dict[str, Outcome]:

@@ -13,7 +13,8 @@ from ingestion.common.config import System
 from ingestion.common.money import canonical_text
 from reverse_etl.delivery.writer import Sending
 from reverse_etl.dynamics365_finance.credit import changes_of, customer_key
-from reverse_etl.dynamics365_finance.payments import journal_number, line_of
+from reverse_etl.dynamics365_finance.journals import journal_number
+from reverse_etl.dynamics365_finance.payments import line_of
 from reverse_etl.dynamics365_finance.settings import KIND, D365Options
 from reverse_etl.files.forms import FileForm, Line, Place
 from reverse_etl.planning.governance import Governance, TargetObject

@@ -6,7 +6,6 @@ command stays accepted; what is verified is what the posted transactions show.
 """
 
 import asyncio
-import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -14,19 +13,24 @@ from typing import Any
 
 from ingestion.common.errors import InputRefused, LedgerloopError
 from ingestion.common.money import canonical_text
-from ingestion.dynamics365_finance.client import D365Client, Operation, keyed
+from ingestion.dynamics365_finance.client import D365Client
 from reverse_etl.delivery.writer import (
     Absent,
     Accepted,
-    CannotTell,
     Found,
     LookUp,
     Outcome,
     ReadBack,
-    Rejected,
     Retry,
     Sending,
     Unknown,
+)
+from reverse_etl.dynamics365_finance.journals import (
+    PAYMENTS,
+    Journals,
+    journal_number,
+    native_id,
+    place,
 )
 from reverse_etl.dynamics365_finance.packages import PackageFile, import_package, package_of
 from reverse_etl.dynamics365_finance.settings import (
@@ -49,15 +53,7 @@ from reverse_etl.dynamics365_finance.values import (
 from reverse_etl.outcomes import outcomes_of_whole, rejected_input
 from reverse_etl.planning.governance import Governance, TargetObject
 
-__all__ = ["Payments", "journal_number", "line_of"]
-
-_LOG = logging.getLogger(__name__)
-_NUMBER_LENGTH = 10
-
-
-def journal_number(external_key: str) -> str:
-    """The journal's number: half of the key, which is what the field has room for."""
-    return external_key[:_NUMBER_LENGTH]
+__all__ = ["Payments", "line_of"]
 
 
 def line_of(sending: Sending, target: TargetObject, options: D365Options) -> dict[str, Any]:
@@ -103,6 +99,8 @@ class Payments:
         self._client = client
         self._target: TargetObject = governance.object(KIND, "payments")
         self._options = options
+        name = options.journal_name
+        self._journals = Journals(client, self._target, options, PAYMENTS, name)
 
     # -- sending ----------------------------------------------------------------------------
 
@@ -121,80 +119,11 @@ class Payments:
         is_manual = self._options.journal_numbers == "manual"
         if is_manual and self._options.package_group and len(good) >= self._options.bulk_from:
             outcomes.update(await self._import(good, lines))
-        elif is_manual:
-            outcomes.update(await self._post(good, lines))
         else:
-            outcomes.update(await self._post_in_sequence(good, lines))
-        await self._post_journals(good, outcomes)
+            written = {command_id: [line] for command_id, line in lines.items()}
+            outcomes.update(await self._journals.write(good, written))
+        await self._journals.ask_for_posting(good, outcomes)
         return outcomes
-
-    def _header(self, sending: Sending, company: str) -> dict[str, Any]:
-        return {
-            "dataAreaId": company,
-            "JournalName": self._options.journal_name,
-            "Description": f"{sending.external_key} {sending.command.business_key}"[:60],
-        }
-
-    async def _post(
-        self, batch: Sequence[Sending], lines: Mapping[str, dict[str, Any]]
-    ) -> dict[str, Outcome]:
-        """Journal and line of each receipt in one change set: both or neither."""
-        change_sets = []
-        for sending in batch:
-            line = lines[sending.command.command_id]
-            number = {"JournalBatchNumber": journal_number(sending.external_key)}
-            header = self._header(sending, line["dataAreaId"])
-            change_sets.append(
-                [
-                    Operation("POST", JOURNALS, {**header, **number}),
-                    Operation("POST", JOURNAL_LINES, {**line, **number}),
-                ]
-            )
-        try:
-            results = await self._client.batch(change_sets)
-        except LedgerloopError as error:
-            return outcomes_of_whole(batch, error, OUTCOMES)
-        outcomes: dict[str, Outcome] = {}
-        for sending, result in zip(batch, results, strict=True):
-            if isinstance(result, LedgerloopError):
-                outcome = OUTCOMES.of_error(result, field_of=self._field_of)
-            else:
-                outcome = Accepted(_native_id(result[1].entity))
-            outcomes[sending.command.command_id] = outcome
-        return await self._without_false_refusals(batch, lines, outcomes)
-
-    async def _post_in_sequence(
-        self, batch: Sequence[Sending], lines: Mapping[str, dict[str, Any]]
-    ) -> dict[str, Outcome]:
-        """The product numbers journals: look what is there, then header, then line.
-
-        A header without its line is an earlier delivery that was cut: its description begins with
-        the key, so the line goes into it.
-        """
-        outcomes: dict[str, Outcome] = {}
-        for sending in batch:
-            command_id, line = sending.command.command_id, lines[sending.command.command_id]
-            try:
-                there = await self._lines([sending])
-                if there[command_id]:
-                    outcomes[command_id] = Accepted(_native_id(there[command_id][0]))
-                    continue
-                number = await self._header_number(sending, line["dataAreaId"])
-                body = {**line, "JournalBatchNumber": number}
-                answer = await self._client.change("POST", JOURNAL_LINES, body)
-                outcomes[command_id] = Accepted(_native_id(answer.entity))
-            except LedgerloopError as error:
-                outcomes[command_id] = OUTCOMES.of_error(error, field_of=self._field_of)
-        return outcomes
-
-    async def _header_number(self, sending: Sending, company: str) -> str:
-        """The number of the receipt's journal, made where there is none."""
-        pattern = f"Description eq '{sending.external_key}*'"
-        rows = await self._client.rows(JOURNALS, f"dataAreaId eq '{company}' and {pattern}")
-        if rows:
-            return str(rows[0]["JournalBatchNumber"])
-        answer = await self._client.change("POST", JOURNALS, self._header(sending, company))
-        return str(answer.entity["JournalBatchNumber"])
 
     async def _import(
         self, batch: Sequence[Sending], lines: Mapping[str, dict[str, Any]]
@@ -204,7 +133,7 @@ class Payments:
         for sending in batch:
             line = lines[sending.command.command_id]
             number = {"JournalBatchNumber": journal_number(sending.external_key)}
-            headers.append({**self._header(sending, line["dataAreaId"]), **number})
+            headers.append({**self._journals.header(sending, line["dataAreaId"]), **number})
             rows.append({**line, **number})
         package = package_of([PackageFile(JOURNALS, headers), PackageFile(JOURNAL_LINES, rows)])
         company = rows[0]["dataAreaId"]
@@ -216,7 +145,7 @@ class Payments:
             return outcomes_of_whole(batch, error, OUTCOMES)
         if status == "Succeeded":
             return {
-                s.command.command_id: Accepted(_native_id(row))
+                s.command.command_id: Accepted(native_id(row))
                 for s, row in zip(batch, rows, strict=True)
             }
         found = await self.look_up(batch)
@@ -231,112 +160,25 @@ class Payments:
                 outcomes[command_id] = Unknown("import_running", f"the import is {status}")
         return outcomes
 
-    async def _post_journals(
-        self, batch: Sequence[Sending], outcomes: Mapping[str, Outcome]
-    ) -> None:
-        """Ask for the posting where the installation has an action for it.
-
-        A refusal leaves the journal as it is: written, not posted, and in time an exception.
-        """
-        if not self._options.post_action:
-            return
-        for sending in batch:
-            outcome = outcomes[sending.command.command_id]
-            if not isinstance(outcome, Accepted):
-                continue
-            company, number, _ = outcome.native_id.split("/")
-            path = keyed(JOURNALS, dataAreaId=company, JournalBatchNumber=number)
-            try:
-                await self._client.call(path, self._options.post_action, {})
-            except LedgerloopError as error:
-                _LOG.warning("the journal was written and not posted: %s", error.message)
-
-    async def _without_false_refusals(
-        self,
-        batch: Sequence[Sending],
-        lines: Mapping[str, dict[str, Any]],
-        outcomes: dict[str, Outcome],
-    ) -> dict[str, Outcome]:
-        """A journal that already exists may be this receipt's own, of an earlier delivery: look.
-
-        A package may have made the journal and not its line: then the line goes into it.
-        """
-        refused = [
-            s
-            for s in batch
-            if isinstance(one := outcomes[s.command.command_id], Rejected)
-            and one.code == "already_exists"
-        ]
-        if not refused:
-            return outcomes
-        found = await self.look_up(refused)
-        for sending in refused:
-            command_id = sending.command.command_id
-            answer = found[command_id]
-            if isinstance(answer, Found):
-                outcomes[command_id] = Accepted(answer.native_id)
-            elif isinstance(answer, CannotTell):
-                outcomes[command_id] = Unknown("refused_unseen", answer.reason)
-            else:
-                outcomes[command_id] = await self._fill(sending, lines[command_id])
-        return outcomes
-
-    async def _fill(self, sending: Sending, line: Mapping[str, Any]) -> Outcome:
-        """Put the line into its own journal; a journal of somebody else is left alone."""
-        number = journal_number(sending.external_key)
-        key = {"dataAreaId": str(line["dataAreaId"]), "JournalBatchNumber": number}
-        try:
-            header = (await self._client.get(keyed(JOURNALS, **key))).entity
-            if not str(header["Description"]).startswith(sending.external_key):
-                return Rejected(
-                    "number_taken", f"journal {number} is somebody else's", is_business=False
-                )
-            answer = await self._client.change(
-                "POST", JOURNAL_LINES, {**line, "JournalBatchNumber": number}
-            )
-        except LedgerloopError as error:
-            return OUTCOMES.of_error(error, field_of=self._field_of)
-        return Accepted(_native_id(answer.entity))
-
-    def _field_of(self, native: str) -> str:
-        names = [name for name, one in self._target.fields.items() if one.native == native]
-        return names[0] if names else native
-
     # -- looking ----------------------------------------------------------------------------
-
-    async def _lines(self, batch: Sequence[Sending]) -> dict[str, list[dict[str, Any]]]:
-        """Journal lines by command, posted ones included."""
-        by_key = {s.external_key: s.command.command_id for s in batch}
-        found: dict[str, list[dict[str, Any]]] = {s.command.command_id: [] for s in batch}
-        rows = await rows_with(self._client, JOURNAL_LINES, "PaymentReference", [*by_key])
-        for row in rows:
-            found[by_key[row["PaymentReference"]]].append(row)
-        return found
 
     async def look_up(self, batch: Sequence[Sending]) -> dict[str, LookUp]:
         """By the key on journal lines: a journal that waits for its posting is there."""
-        try:
-            found = await self._lines(batch)
-        except LedgerloopError as error:
-            return {s.command.command_id: CannotTell(error.message) for s in batch}
-        return {
-            command_id: Found(_native_id(rows[0])) if rows else Absent()
-            for command_id, rows in found.items()
-        }
+        return await self._journals.look_up(batch)
 
     async def read_back(self, batch: Sequence[Sending]) -> dict[str, ReadBack]:
         """What was posted under each key. Raises LedgerloopError when that cannot be read."""
-        lines = await self._lines(batch)
+        lines = await self._journals.lines_of(batch)
         posted = await self._posted(batch)
-        headers = await self._unposted(lines)
+        headers = await self._journals.unposted(lines)
         found: dict[str, ReadBack] = {}
         for sending in batch:
             command_id = sending.command.command_id
             rows, effects = lines[command_id], posted[sending.external_key]
             if not rows:
                 found[command_id] = ReadBack(None)
-            elif not effects or _place(rows[0]) in headers:
-                found[command_id] = ReadBack(None, _native_id(rows[0]), is_pending=True)
+            elif not effects or place(rows[0]) in headers:
+                found[command_id] = ReadBack(None, native_id(rows[0]), is_pending=True)
             else:
                 found[command_id] = self._shown(sending, rows[0], effects)
         return found
@@ -356,13 +198,6 @@ class Payments:
             for row in await rows_with(self._client, entity_set, field, keys):
                 found[row[field]].append(-Decimal(row[amount]))
         return found
-
-    async def _unposted(
-        self, lines: Mapping[str, Sequence[Mapping[str, Any]]]
-    ) -> set[tuple[str, str]]:
-        numbers = [str(row["JournalBatchNumber"]) for rows in lines.values() for row in rows]
-        rows = await rows_with(self._client, JOURNALS, "JournalBatchNumber", numbers)
-        return {_place(row) for row in rows if row["IsPosted"] != "Yes"}
 
     def _shown(
         self, sending: Sending, line: Mapping[str, Any], effects: Sequence[Decimal]
@@ -385,14 +220,4 @@ class Payments:
             "TransactionDate": plain_date(line["TransactionDate"]),
             "OffsetAccountDisplayValue": plain_display(line["OffsetAccountDisplayValue"]),
         }
-        return ReadBack(self._target.from_native(shown), _native_id(line))
-
-
-def _place(row: Mapping[str, Any]) -> tuple[str, str]:
-    return str(row["dataAreaId"]), str(row["JournalBatchNumber"])
-
-
-def _native_id(line: Mapping[str, Any]) -> str:
-    """company/journal/line."""
-    company, number = _place(line)
-    return f"{company}/{number}/{canonical_text(Decimal(line['LineNumber']))}"
+        return ReadBack(self._target.from_native(shown), native_id(line))

@@ -18,6 +18,8 @@ __all__ = [
     "CUSTOMERS",
     "DISPUTES",
     "INVOICES",
+    "INVOICE_JOURNALS",
+    "INVOICE_JOURNAL_LINES",
     "INVOICE_LINES",
     "JOURNALS",
     "JOURNAL_LINES",
@@ -32,6 +34,8 @@ __all__ = [
 KIND = "dynamics365_finance"
 CUSTOMERS = "CustomersV3"
 JOURNALS, JOURNAL_LINES = "CustomerPaymentJournalHeaders", "CustomerPaymentJournalLines"
+INVOICE_JOURNALS = "GeneralLedgerCustInvoiceJournalHeaders"
+INVOICE_JOURNAL_LINES = "GeneralLedgerCustInvoiceJournalLines"
 INVOICES, INVOICE_LINES = "FreeTextInvoiceHeaders", "FreeTextInvoiceLines"
 DISPUTES = "CustDisputes"
 
@@ -96,6 +100,10 @@ class D365Options:
         posting_seconds: how long a journal may wait for its posting before it is an exception.
         settle_seconds: how long after a lost answer a write may still appear.
         returns_account, write_off_account: main accounts of credit notes and write-offs.
+        invoice_journal_name: the customer invoice journal of debit memos and returned payments.
+        debit_memo_account: main account that debit memos credit.
+        discount_account, charges_account: main accounts of cash discounts and bank charges, to take
+            back what a settlement granted when its payment is returned.
         reason_codes: hub reason to the installation's as ``PRICE=P1;FREIGHT=F1``.
     """
 
@@ -113,6 +121,10 @@ class D365Options:
     settle_seconds: float = 120.0
     returns_account: str = "418100"
     write_off_account: str = "618160"
+    invoice_journal_name: str = "CustInv"
+    debit_memo_account: str = "418100"
+    discount_account: str = "403300"
+    charges_account: str = "605150"
     reason_codes: str = ""
     unidentified_gl_account: str = DEFAULT_OPTIONS["unidentified_gl_account"]
     open_transactions_entity: str = DEFAULT_OPTIONS["open_transactions_entity"]
@@ -164,6 +176,20 @@ _DEFAULTS = D365Options()
 
 def limits_of(options: D365Options) -> Mapping[tuple[str, str], Limits]:
     """Limits by object and operation."""
+    documents = Limits(
+        batch_max=100,
+        concurrency_max=2,
+        request_timeout_seconds=120.0,
+        settle_seconds=options.settle_seconds,
+        verify_seconds=options.posting_seconds,
+        allows_many_per_lane=True,
+    )
+    applying = Limits(
+        concurrency_max=3,
+        request_timeout_seconds=120.0,
+        settle_seconds=options.settle_seconds,
+        verify_seconds=options.posting_seconds,
+    )
     has_packages = bool(options.package_group) and options.journal_numbers == "manual"
     keyed = Limits(
         concurrency_max=3,
@@ -182,20 +208,12 @@ def limits_of(options: D365Options) -> Mapping[tuple[str, str], Limits]:
                 verify_seconds=options.posting_seconds,
                 allows_many_per_lane=True,
             ),
-            ("applications", "apply"): Limits(
-                concurrency_max=3,
-                request_timeout_seconds=120.0,
-                settle_seconds=options.settle_seconds,
-                verify_seconds=options.posting_seconds,
-            ),
-            ("credit_memos", "post"): Limits(
-                batch_max=100,
-                concurrency_max=2,
-                request_timeout_seconds=120.0,
-                settle_seconds=options.settle_seconds,
-                verify_seconds=options.posting_seconds,
-                allows_many_per_lane=True,
-            ),
+            ("applications", "apply"): applying,
+            ("credit_memos", "post"): documents,
+            ("returned_payments", "post"): documents,
+            ("refunds", "post"): documents,
+            ("refund_clearings", "apply"): applying,
+            ("debit_memos", "post"): documents,
             ("credit_limits", "update"): Limits(
                 batch_max=50,
                 concurrency_max=3,

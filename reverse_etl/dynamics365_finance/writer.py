@@ -1,7 +1,8 @@
 """Dynamics 365 Finance's verbs behind the one writer interface.
 
-``payments``, ``applications``, ``credit``, ``credit_memos`` and ``disputes`` speak OData; this
-module only finds the right one. It must not retry, remember commands, or know the policy.
+``payments``, ``applications``, ``credit``, ``credit_memos``, ``debits`` and ``disputes`` speak
+OData; this module only finds the right one. It must not retry, remember commands, or know the
+policy.
 """
 
 from ingestion.common.config import System
@@ -10,6 +11,12 @@ from ingestion.dynamics365_finance.client import D365Client
 from reverse_etl.dynamics365_finance.applications import Applications
 from reverse_etl.dynamics365_finance.credit import CreditLimits, OrderReleases
 from reverse_etl.dynamics365_finance.credit_memos import CreditMemos
+from reverse_etl.dynamics365_finance.debits import (
+    DEBIT_MEMOS,
+    REFUNDS,
+    RETURNED_PAYMENTS,
+    Debits,
+)
 from reverse_etl.dynamics365_finance.disputes import Disputes
 from reverse_etl.dynamics365_finance.payments import Payments
 from reverse_etl.dynamics365_finance.settings import D365Options, limits_of
@@ -28,10 +35,14 @@ class D365Writer(VerbWriter):
         common = (client, governance, options)
         verbs: dict[tuple[str, str], Verb] = {
             ("payments", "post"): Payments(*common),
-            ("applications", "apply"): Applications(*common),
+            ("returned_payments", "post"): Debits(*common, "returned_payments", RETURNED_PAYMENTS),
+            ("applications", "apply"): Applications(client, options),
             ("credit_limits", "update"): CreditLimits(*common),
             ("sales_orders", "release"): OrderReleases(*common),
             ("credit_memos", "post"): CreditMemos(*common),
+            ("debit_memos", "post"): Debits(*common, "debit_memos", DEBIT_MEMOS),
+            ("refunds", "post"): Debits(*common, "refunds", REFUNDS),
+            ("refund_clearings", "apply"): Applications(client, options),
             ("disputes", "upsert"): Disputes(*common),
         }
         super().__init__(system_id, "dynamics365_finance", client, limits_of(options), verbs)

@@ -73,7 +73,10 @@ class NetSuiteOptions:
 
     Attributes:
         unidentified_gl_account: number of the account for receipts without a certain payer.
-        credit_memo_item, write_off_item: internal ids of the items that credit memos are made of.
+        ar_gl_account: number of the receivables account, for the entry of a returned payment.
+        credit_memo_item, write_off_item, debit_memo_item: internal ids of the items that credit
+            memos and debit memos are made of.
+        refund_payment_option: internal id of a refund's payment option; empty sends none.
         reason_codes: hub reason to the memo's word as ``PRICE=P1;FREIGHT=F2``, before
             ``REASON_CODES``.
         approved_order_status: what an order's status becomes when it is released.
@@ -84,8 +87,11 @@ class NetSuiteOptions:
     """
 
     unidentified_gl_account: str = DEFAULT_OPTIONS["unidentified_gl_account"]
+    ar_gl_account: str = DEFAULT_OPTIONS["ar_gl_account"]
     credit_memo_item: str = "2"
     write_off_item: str = "3"
+    debit_memo_item: str = "4"
+    refund_payment_option: str = ""
     reason_codes: str = ""
     approved_order_status: str = "B"
     pending_order_status: str = "A"
@@ -138,6 +144,9 @@ def limits_of(options: NetSuiteOptions) -> Mapping[tuple[str, str], Limits]:
             ("payments", "post"): many,
             ("applications", "apply"): one,
             ("credit_memos", "post"): memos,
+            ("returned_payments", "post"): one,
+            ("refunds", "post"): one,
+            ("debit_memos", "post"): one,
             ("credit_limits", "update"): one,
             ("sales_orders", "release"): one,
         }

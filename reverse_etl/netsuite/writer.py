@@ -7,9 +7,12 @@ from ingestion.common.config import System
 from ingestion.common.transport import Transport
 from ingestion.netsuite.client import NetSuiteClient
 from reverse_etl.netsuite.applications import Applications
+from reverse_etl.netsuite.debits import DebitMemos
 from reverse_etl.netsuite.memos import CreditMemos
 from reverse_etl.netsuite.payments import Payments
 from reverse_etl.netsuite.references import References
+from reverse_etl.netsuite.refunds import Refunds
+from reverse_etl.netsuite.returns import ReturnedPayments
 from reverse_etl.netsuite.settings import NetSuiteOptions, limits_of
 from reverse_etl.netsuite.states import CreditLimits, OrderReleases
 from reverse_etl.planning.governance import Governance
@@ -29,8 +32,12 @@ class NetSuiteWriter(VerbWriter):
         options: NetSuiteOptions,
     ) -> None:
         references = References(client)
+        keyed = (client, governance, options, references)
         verbs: dict[tuple[str, str], Verb] = {
-            ("payments", "post"): Payments(client, governance, options, references),
+            ("payments", "post"): Payments(*keyed),
+            ("returned_payments", "post"): ReturnedPayments(*keyed),
+            ("refunds", "post"): Refunds(*keyed),
+            ("debit_memos", "post"): DebitMemos(*keyed),
             ("applications", "apply"): Applications(client, governance),
             ("credit_memos", "post"): CreditMemos(client, governance, options),
             ("credit_limits", "update"): CreditLimits(client, references),

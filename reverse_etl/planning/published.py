@@ -3,6 +3,7 @@
 Readers open the symlink's real path (STACK.md); the working file is never touched.
 """
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ import duckdb
 from ingestion.common.errors import ConfigError
 
 __all__ = [
+    "customer_account",
     "differences",
     "drift",
+    "group_rates",
     "has_customer",
+    "items_numbered",
     "link_proposals",
     "payer_of_receipt",
     "receipt_row",
@@ -78,10 +82,15 @@ def payer_of_receipt(home: Path, receipt_id: str) -> dict[str, Any] | None:
 
 
 def receipt_row(home: Path, receipt_id: str) -> dict[str, Any] | None:
-    """A receipt of ``marts.fct_receipts`` with ``customer`` and ``customer_name``, or None."""
+    """A receipt of ``marts.fct_receipts``, or None.
+
+    With it ``customer``, ``customer_name``, and ``is_returned``: the bank took it back.
+    """
     found = _rows(
         home,
-        "select receipts.*, customers.customer, customers.name as customer_name"
+        "select receipts.*, customers.customer, customers.name as customer_name,"
+        " receipts.receipt_id in (select receipt_key"
+        " from intermediate.int_returned_payments_wanted) as is_returned"
         " from marts.fct_receipts as receipts left join marts.dim_customers as customers"
         " on receipts.booked_customer_id = customers.customer_id where receipts.receipt_id = ?",
         [receipt_id],
@@ -93,6 +102,41 @@ def has_customer(home: Path, customer_id: str) -> bool:
     """Whether a hub customer exists."""
     query = "select 1 as one from marts.dim_customers where customer_id = ?"
     return bool(_rows(home, query, [customer_id]))
+
+
+def customer_account(home: Path, customer_id: str, company_code: str) -> dict[str, Any] | None:
+    """A hub customer in one company of its ERP; None when there is no such customer.
+
+    Columns: ``customer_id``, ``system_id``, ``customer``, ``customer_name``, ``company_code`` and
+    ``as_of_date`` (both None where the ERP has no such company).
+    """
+    found = _rows(
+        home,
+        "select customers.customer_id, customers.system_id, customers.customer,"
+        " customers.name as customer_name, companies.company_code, companies.as_of_date"
+        " from marts.dim_customers as customers left join config.companies as companies"
+        " on customers.system_id = companies.system_id and companies.company_code = ?"
+        " where customers.customer_id = ?",
+        [company_code, customer_id],
+    )
+    return found[0] if found else None
+
+
+def items_numbered(home: Path, customer_id: str, company_code: str, number: str) -> list[str]:
+    """Keys of a customer's items under the number that people use for them."""
+    found = _rows(
+        home,
+        "select item_key from marts.fct_open_items"
+        " where customer_id = ? and company_code = ? and invoice_number = ? order by item_key",
+        [customer_id, company_code, number],
+    )
+    return [str(row["item_key"]) for row in found]
+
+
+def group_rates(home: Path) -> dict[str, Decimal]:
+    """Units of group currency per unit of each currency, as the last loop used them."""
+    found = _rows(home, "select currency_code, rate_to_group from config.rates")
+    return {str(row["currency_code"]): Decimal(row["rate_to_group"]) for row in found}
 
 
 def related_keys(home: Path, key: str) -> list[str]:

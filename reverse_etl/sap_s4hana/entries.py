@@ -1,9 +1,10 @@
-"""Entries on a customer's account: credit memos, write-offs, refunds, returned payments.
+"""Entries on a customer's account: credit memos, write-offs, debit memos, refunds, returns.
 
 Each is one journal entry; its customer lines carry the hub's key in
 ``Reference3IDByBusinessPartner`` (domain §B9). A credit memo takes from the customer what a
-deduction was right about, a write-off what nobody will pay, a refund gives cash back, a returned
-payment opens again what it had paid. It must not send anything: ``postings`` does.
+deduction was right about, a write-off what nobody will pay, a debit memo asks for more, a refund
+gives cash back, a returned payment opens again what it had paid. It must not send anything:
+``postings`` does.
 """
 
 from collections import Counter
@@ -31,7 +32,7 @@ from reverse_etl.sap_s4hana.messages import (
 from reverse_etl.sap_s4hana.receipts import posting_id
 from reverse_etl.sap_s4hana.settings import SapOptions
 
-__all__ = ["MEMOS", "REFUNDS", "RETURNS"]
+__all__ = ["DEBITS", "MEMOS", "REFUNDS", "RETURNS"]
 
 _ASSIGNMENT_LENGTH = 18
 _REFERENCE_LENGTH = 12
@@ -98,8 +99,8 @@ class CustomerForm:
             "posting_date": plain_date(first["PostingDate"]),
             "document_date": plain_date(first["DocumentDate"]),
         }
-        if "bank_reference" in fields:
-            shown["bank_reference"] = first["DocumentReferenceID"]
+        for name in ("bank_reference", "document_reference"):
+            shown[name] = first["DocumentReferenceID"]
         if meant != there:
             total = sum((Decimal(row["AmountInTransactionCurrency"]) for row in rows), Decimal(0))
             shown["amount"] = canonical_text(abs(total))
@@ -135,6 +136,30 @@ def memo_entry(sending: Sending, options: SapOptions) -> JournalEntry:
     )
     other = GlItem(account, amount, text=str(payload.get("item_text") or ""))
     return _entry(sending, options, document_type, (item,), (other,))
+
+
+def debit_entry(sending: Sending, options: SapOptions) -> JournalEntry:
+    """What a customer is asked to pay beside its invoices, under a number of its own.
+
+    Raises:
+        InputRefused: a missing field, or an amount that is not positive.
+    """
+    payload = sending.command.payload
+    amount = _positive(payload, "amount")
+    text = str(payload.get("item_text") or "Debit memo")
+    item = DebtorItem(
+        customer=_needed(payload, "customer"),
+        amount=amount,
+        text=text,
+        assignment=str(payload.get("invoice_number") or "")[:_ASSIGNMENT_LENGTH],
+        reference_1=options.native_reason(_needed(payload, "reason_code")),
+        reference_3=sending.external_key,
+        due_base_date=_date(payload, "due_date"),
+        net_payment_days=0,
+    )
+    _needed(payload, "document_reference")
+    other = GlItem(options.adjustments_gl_account, -amount, text=text)
+    return _entry(sending, options, options.debit_memo_document_type, (item,), (other,))
 
 
 def refund_entry(sending: Sending, options: SapOptions) -> JournalEntry:
@@ -248,7 +273,8 @@ def _entry(
     accounts: tuple[GlItem, ...],
 ) -> JournalEntry:
     payload = sending.command.payload
-    reference = payload.get("invoice_number") or payload.get("bank_reference") or ""
+    names = ("document_reference", "invoice_number", "bank_reference")
+    reference = next((payload[name] for name in names if payload.get(name)), "")
     header = EntryHeader(
         company_code=_needed(payload, "company_code"),
         document_type=document_type,
@@ -286,6 +312,7 @@ def _refused(code: str, message: str, where: str = "") -> InputRefused:
     return InputRefused(message, code=code, where=where or code)
 
 
+DEBITS = CustomerForm(debit_entry)
 MEMOS = CustomerForm(memo_entry)
 REFUNDS = CustomerForm(refund_entry)
 RETURNS = CustomerForm(returned_entry)

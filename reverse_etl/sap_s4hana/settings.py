@@ -152,8 +152,10 @@ class SapOptions:
         reason_codes: hub reason to SAP's as ``PRICE=Z01;FREIGHT=Z02``, before ``REASON_CODES``.
         distribution_amount_element: how the amount of one of several reasons is called.
         credit_memo_document_type, write_off_document_type, refund_document_type,
-            returned_document_type: document types of entries on a customer's account.
+            returned_document_type, debit_memo_document_type: document types of entries on a
+            customer's account.
         returns_gl_account: takes what a valid deduction costs; ``allowance_gl_account`` write-offs;
+            ``adjustments_gl_account`` what debit memos ask for;
             ``discount_gl_account`` and ``charges_gl_account`` give back what a clearing took, when
             the payment is returned.
     """
@@ -174,8 +176,10 @@ class SapOptions:
     write_off_document_type: str = "AB"
     refund_document_type: str = "DZ"
     returned_document_type: str = "DR"
+    debit_memo_document_type: str = "DR"
     returns_gl_account: str = "44100000"
     allowance_gl_account: str = "19900000"
+    adjustments_gl_account: str = "51000000"
     discount_gl_account: str = "44000000"
     charges_gl_account: str = "65100000"
 
@@ -278,6 +282,7 @@ def limits_of(options: SapOptions) -> Mapping[tuple[str, str], Limits]:
             ("credit_memos", "post"): _entry_limits(options, _NOTHING),
             ("returned_payments", "post"): _entry_limits(options, _NOTHING),
             ("refunds", "post"): _entry_limits(options, _NOTHING),
+            ("debit_memos", "post"): _entry_limits(options, _NOTHING),
             ("unidentified_clearings", "clear"): _clearing_limits(options),
             ("credit_memo_clearings", "clear"): _clearing_limits(options),
             ("refund_clearings", "clear"): _clearing_limits(options),

@@ -9,7 +9,7 @@ from ingestion.common.transport import Transport
 from ingestion.sap_s4hana.client import SapClient
 from reverse_etl.planning.governance import Governance
 from reverse_etl.sap_s4hana.documents import ADVICES, LOCKBOXES, REQUESTS, Documents
-from reverse_etl.sap_s4hana.entries import MEMOS, REFUNDS, RETURNS
+from reverse_etl.sap_s4hana.entries import DEBITS, MEMOS, REFUNDS, RETURNS
 from reverse_etl.sap_s4hana.item_blocks import ItemBlocks
 from reverse_etl.sap_s4hana.master import COMPANIES, CUSTOMERS, DUNNING, MasterData
 from reverse_etl.sap_s4hana.postings import Clearings, Entries
@@ -37,6 +37,7 @@ class SapWriter(VerbWriter):
             ("credit_memo_clearings", "clear"): Clearings(*common, "credit_memo_clearings"),
             ("returned_payments", "post"): Entries(*common, "returned_payments", RETURNS),
             ("refunds", "post"): Entries(*common, "refunds", REFUNDS),
+            ("debit_memos", "post"): Entries(*common, "debit_memos", DEBITS),
             **{
                 (tree.object_name, "upsert"): MasterData(client, governance, tree)
                 for tree in (CUSTOMERS, COMPANIES, DUNNING)

@@ -17,9 +17,24 @@ from typing import Any
 from ingestion.common.errors import InputRefused
 from reverse_etl.tryton.books import amount_of, currency_of
 
-__all__ = ["Due", "Kept", "Wanted", "check_due", "lines_in", "open_of", "wanted_of"]
+__all__ = [
+    "ALLOCATION",
+    "ON_ACCOUNT",
+    "Due",
+    "Kept",
+    "Wanted",
+    "check_due",
+    "is_allocation",
+    "lines_in",
+    "open_of",
+    "wanted_of",
+]
 
 ZERO = Decimal(0)
+#: Ends the text of a move that divides a receipt; the feeds look for it too.
+ALLOCATION = " allocation"
+#: The text of its line that pays nothing.
+ON_ACCOUNT = "on account"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +72,11 @@ class Wanted:
     @property
     def total(self) -> Decimal:
         return sum((one.paid for one in self.due), ZERO) + self.on_account
+
+
+def is_allocation(move: Mapping[str, Any]) -> bool:
+    """Whether a move that names a receipt as its origin divides it."""
+    return str(move["description"] or "").endswith(ALLOCATION)
 
 
 def lines_in(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:

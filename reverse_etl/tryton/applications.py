@@ -12,9 +12,17 @@ from typing import Any
 
 from ingestion.common.errors import InputRefused
 from reverse_etl.delivery.writer import ReadBack, Sending
-from reverse_etl.tryton.allocation import Due, Wanted, check_due, open_of, wanted_of
+from reverse_etl.tryton.allocation import (
+    ALLOCATION,
+    ON_ACCOUNT,
+    Due,
+    Wanted,
+    check_due,
+    open_of,
+    wanted_of,
+)
 from reverse_etl.tryton.books import Books, amount_of, currency_of
-from reverse_etl.tryton.payments import only_posted, post_once
+from reverse_etl.tryton.payments import only_posted, post_once, receipt_line
 from reverse_etl.tryton.verbs import Verb, day_in, text_in
 
 __all__ = ["Applications", "apply_line", "beside_of"]
@@ -131,29 +139,11 @@ class Applications(Verb):
         return state
 
     async def _receipt(self, books: Books, sending: Sending) -> dict[str, Any]:
-        """The receipt's line on the customer's account.
-
-        Raises:
-            InputRefused: the document is not there, or is no receipt of this customer.
-        """
         payload = sending.command.payload
         document = text_in(payload, "receipt_document")
         if not document:
             document = next(iter(sending.predecessors.values()), "").rpartition("/")[2]
-        customer = text_in(payload, "customer")
-        lines = await books.lines_of([int(document)]) if document.isdigit() else []
-        found = [
-            line
-            for line in lines
-            if (line.get("party.") or {}).get("code") == customer and amount_of(line) < 0
-        ]
-        if len(found) != 1 or found[0]["move."]["state"] != "posted":
-            raise InputRefused(
-                f"document {document or 'without number'} is no posted receipt of {customer}",
-                code="no_receipt",
-                where="receipt_document",
-            )
-        return found[0]
+        return await receipt_line(books, document, text_in(payload, "customer"))
 
     async def _place(self, state: _State) -> None:
         """Find the allocation's lines: each names in its text the line that it pays."""
@@ -248,13 +238,13 @@ class Applications(Verb):
                 lines.append({**other, **books.side(kept.amount, rate)})
         if state.wanted.on_account:
             side = books.side(-state.wanted.on_account, rate)
-            lines.append({**account, "description": "on account", **side})
+            lines.append({**account, "description": ON_ACCOUNT, **side})
         return {
             "company": books.company,
             "journal": await books.journal(self._options.cash_journal),
             "period": await books.period(day),
             "date": day,
-            "description": f"{sending.external_key} allocation",
+            "description": f"{sending.external_key}{ALLOCATION}",
             "origin": f"account.move,{state.receipt['move']}",
             "lines": [["create", lines]],
         }

@@ -14,14 +14,14 @@ from typing import Any
 from ingestion.common.errors import InputRefused, VendorRejected
 from ingestion.tryton.client import TrytonClient
 
-__all__ = ["LINE_FIELDS", "Books", "Rate", "amount_of", "currency_of"]
+__all__ = ["LINE_FIELDS", "Books", "Rate", "amount_of", "currency_of", "total_of"]
 
 #: What is asked of a move line, wherever one is looked at.
 LINE_FIELDS = (
     "account", "account.code", "account.type.receivable", "party", "party.code", "move",
     "move.state", "move.date", "move.description", "move.company", "move.origin", "description",
     "debit", "credit", "amount_second_currency", "second_currency.code", "reconciliation",
-    "account.company.currency.code",
+    "account.company.currency.code", "account.reconcile", "move.journal.type", "maturity_date",
 )  # fmt: skip
 MOVE_FIELDS = ("number", "state", "date", "description", "company", "origin")
 _WRITE_OFF_VIEW = "view"
@@ -57,6 +57,24 @@ def currency_of(line: dict[str, Any]) -> str:
     second = line.get("second_currency.")
     company: dict[str, Any] = line["account."]["company."]["currency."]
     return str(second["code"] if second else company["code"])
+
+
+def total_of(lines: Sequence[dict[str, Any]], sign: int = 1) -> dict[str, Any]:
+    """The amount fields of one line that holds what lines of one currency hold together.
+
+    Args:
+        lines: at least one.
+        sign: -1 for a line that takes it back.
+    """
+    company = sign * sum((line["debit"] - line["credit"] for line in lines), Decimal(0))
+    values: dict[str, Any] = {
+        "debit": max(company, Decimal(0)),
+        "credit": max(-company, Decimal(0)),
+    }
+    if second := lines[0].get("second_currency."):
+        values["second_currency"] = second["id"]
+        values["amount_second_currency"] = sign * sum(map(amount_of, lines))
+    return values
 
 
 class Books:
@@ -216,6 +234,21 @@ class Books:
         rows = await self.rows("account.move.line", [["id", "in", list(ids)]], LINE_FIELDS)
         return {row["id"]: row for row in rows}
 
+    async def moves_from(self, moves: Sequence[int]) -> list[dict[str, Any]]:
+        """Posted moves that name one of these as their origin."""
+        domain = [
+            ["state", "=", "posted"],
+            ["OR", *([["origin", "=", f"account.move,{move}"]] for move in moves)],
+        ]
+        return await self.rows("account.move", domain, MOVE_FIELDS) if moves else []
+
+    async def reconciled_with(self, reconciliations: Sequence[int]) -> list[dict[str, Any]]:
+        """All lines of reconciliations."""
+        if not reconciliations:
+            return []
+        domain = [["reconciliation", "in", list(reconciliations)]]
+        return await self.rows("account.move.line", domain, LINE_FIELDS)
+
     async def create_move(self, values: dict[str, Any]) -> int:
         """A draft move; its id."""
         made = await self.client.write("model.account.move.create", [values], context=self.context)
@@ -236,16 +269,7 @@ class Books:
         Raises:
             VendorRejected: they do not (Tryton asks for a write-off), or one is reconciled.
         """
-        name = "wizard.account.move.reconcile_lines"
-        session, start, _ = await self.client.write(f"{name}.create", context=self.context)
-        context = {
-            **self.context,
-            "active_model": "account.move.line",
-            "active_id": lines[0],
-            "active_ids": list(lines),
-        }
-        result = await self.client.write(f"{name}.execute", session, {}, start, context=context)
-        await self.client.write(f"{name}.delete", session, context=self.context)
+        result = await self._by_wizard("reconcile_lines", lines)
         if isinstance(result, dict) and result.get(_WRITE_OFF_VIEW):
             raise VendorRejected(
                 f"lines {', '.join(map(str, lines))} do not add up to nothing: Tryton asks for a "
@@ -255,7 +279,36 @@ class Books:
                 field="lines",
             )
 
+    async def unreconcile(self, lines: Sequence[int]) -> None:
+        """Delete the reconciliations that lines are in; every line of these is open again.
+
+        Raises:
+            VendorRejected: Tryton asks whether what belongs to one (a write-off) may stay behind.
+        """
+        await self._by_wizard("unreconcile_lines", lines)
+
+    async def _by_wizard(self, wizard: str, lines: Sequence[int]) -> Any:
+        """What Tryton's own wizard answers for lines of the ledger."""
+        name = f"wizard.account.move.{wizard}"
+        session, start, _ = await self.client.write(f"{name}.create", context=self.context)
+        context = {
+            **self.context,
+            "active_model": "account.move.line",
+            "active_id": lines[0],
+            "active_ids": list(lines),
+        }
+        result = await self.client.write(f"{name}.execute", session, {}, start, context=context)
+        await self.client.write(f"{name}.delete", session, context=self.context)
+        return result
+
     # Invoices
+
+    async def paid_by(self, lines: Sequence[int]) -> list[dict[str, Any]]:
+        """Invoices beside which one of these lines stands."""
+        if not lines:
+            return []
+        domain = [["payment_lines", "in", list(lines)]]
+        return await self.rows("account.invoice", domain, ("number", "move", "payment_lines"))
 
     async def invoice_of(self, move: int) -> dict[str, Any] | None:
         """The invoice that a move is of."""
@@ -265,9 +318,14 @@ class Books:
 
     async def attach(self, invoice: int, lines: Sequence[int]) -> None:
         """Let lines pay a part of an invoice. Tryton refuses more than is open."""
+        await self._write_payments(invoice, "add", lines)
+
+    async def detach(self, invoice: int, lines: Sequence[int]) -> None:
+        """Let lines pay nothing of an invoice any more."""
+        await self._write_payments(invoice, "remove", lines)
+
+    async def _write_payments(self, invoice: int, what: str, lines: Sequence[int]) -> None:
+        values = {"payment_lines": [[what, list(lines)]]}
         await self.client.write(
-            "model.account.invoice.write",
-            [invoice],
-            {"payment_lines": [["add", list(lines)]]},
-            context=self.context,
+            "model.account.invoice.write", [invoice], values, context=self.context
         )

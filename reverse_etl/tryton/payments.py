@@ -1,11 +1,14 @@
 """Bank receipts as moves: create a draft, post it. Resumable: a draft with the key is posted.
 
+A receipt that moves from the account of unidentified ones to its customer names that account as its
+bank's and the document it comes from as its reference: the two lines are reconciled, too.
+
 The key stands first in the move's description, before the bank's reference. Tryton enforces no
 unique text, so a receipt is one move only because the hub lets one deliverer at a time send a
 command, which looks for the key before it makes anything.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -16,16 +19,57 @@ from reverse_etl.delivery.writer import ReadBack, Sending
 from reverse_etl.tryton.books import Books, amount_of, currency_of
 from reverse_etl.tryton.verbs import Verb, amount_in, day_in, text_in
 
-__all__ = ["Payments", "document_id", "only_posted", "post_once"]
+__all__ = [
+    "Payments",
+    "bank_text",
+    "days_in",
+    "document_id",
+    "only_posted",
+    "post_once",
+    "receipt_line",
+]
 
 _UNIDENTIFIED = "unidentified"
-#: Stands before the two days in the bank line's text, which Tryton has no fields for.
+#: The bank line's text: two days that Tryton has no fields for.
 _DAYS = "document {} value {}"
 
 
 def document_id(books: Books, move: dict[str, Any]) -> str:
     """A document's native id: company, year and move."""
     return f"{books.company}/{move['date'].year}/{move['id']}"
+
+
+def bank_text(payload: Mapping[str, Any]) -> str:
+    """What the bank's line says of a payload's days."""
+    return _DAYS.format(text_in(payload, "document_date"), text_in(payload, "value_date"))
+
+
+def days_in(line: dict[str, Any]) -> tuple[str, str] | None:
+    """Document and value date of a bank line; None for any other line."""
+    words = str(line.get("description") or "").split()
+    is_bank_line = len(words) == 4 and (words[0], words[2]) == ("document", "value")
+    return (words[1], words[3]) if is_bank_line else None
+
+
+async def receipt_line(books: Books, document: str, customer: str) -> dict[str, Any]:
+    """A posted receipt's line on the customer's account.
+
+    Raises:
+        InputRefused: the document is not there, or is no receipt of this customer.
+    """
+    lines = await books.lines_of([int(document)]) if document.isdigit() else []
+    found = [
+        line
+        for line in lines
+        if (line.get("party.") or {}).get("code") == customer and amount_of(line) < 0
+    ]
+    if len(found) != 1 or found[0]["move."]["state"] != "posted":
+        raise InputRefused(
+            f"document {document or 'without number'} is no posted receipt of {customer}",
+            code="no_receipt",
+            where="receipt_document",
+        )
+    return found[0]
 
 
 def only_posted(moves: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
@@ -93,7 +137,38 @@ class Payments(Verb):
         key = sending.external_key
         moves = (await books.moves_with([key]))[key]
         values = {} if moves else await self._values(books, sending)
-        return document_id(books, await post_once(books, key, moves, values))
+        move = await post_once(books, key, moves, values)
+        lines = await self._left_behind(books, sending, move)
+        if lines:
+            await books.reconcile(lines)
+        return document_id(books, move)
+
+    async def _left_behind(
+        self, books: Books, sending: Sending, move: dict[str, Any]
+    ) -> Sequence[int]:
+        """The lines on the account of unidentified receipts that a moved receipt leaves open.
+
+        None where they do not close each other in both currencies: a rate has changed meanwhile.
+        """
+        payload = sending.command.payload
+        first = text_in(payload, "bank_reference")
+        if text_in(payload, "bank_gl_account") != self._options.unidentified_gl_account:
+            return ()
+        lines = [
+            line
+            for line in await books.lines_of(
+                [move["id"], *([int(first)] if first.isdigit() else ())]
+            )
+            if line["account."]["code"] == self._options.unidentified_gl_account
+            and line["account."]["reconcile"]
+            and line["reconciliation"] is None
+        ]
+        left = (
+            [amount_of(line) for line in lines],
+            [line["debit"] - line["credit"] for line in lines],
+        )
+        adds_up = len(lines) == 2 and not any(map(sum, left))
+        return [line["id"] for line in lines] if adds_up else ()
 
     async def _values(self, books: Books, sending: Sending) -> dict[str, Any]:
         """The move as Tryton wants it, all ids found.
@@ -106,10 +181,9 @@ class Payments(Verb):
         if amount <= 0:
             raise InputRefused("a receipt has an amount", code="no_amount", where="amount")
         rate = await books.rate(text_in(payload, "currency_code"), day)
-        days = (text_in(payload, "document_date"), text_in(payload, "value_date"))
         bank = {
             "account": await books.account(text_in(payload, "bank_gl_account")),
-            "description": _DAYS.format(*days),
+            "description": bank_text(payload),
             **books.side(amount, rate),
         }
         other = {
@@ -138,7 +212,9 @@ class Payments(Verb):
 
     async def _find(self, sending: Sending) -> str:
         books, move = await self._posted(sending)
-        return document_id(books, move) if move else ""
+        if move is None or await self._left_behind(books, sending, move):
+            return ""
+        return document_id(books, move)
 
     async def _held(self, sending: Sending) -> ReadBack:
         books, move = await self._posted(sending)
@@ -157,8 +233,7 @@ def _fields(move: dict[str, Any], lines: Sequence[dict[str, Any]]) -> dict[str, 
     if bank is None or other is None:
         return {}
     party = other.get("party.")
-    words = str(bank.get("description") or "").split()
-    days = (words[1], words[3]) if len(words) == 4 else (None, None)
+    days = days_in(bank) or (None, None)
     day: date = move["date"]
     amount: Decimal = -amount_of(other)
     return {

@@ -50,6 +50,7 @@ class TrytonOptions:
         discount_gl_account, charges_gl_account: take what a payer kept as discount or fee.
         returns_gl_account: revenue account of credit notes; ``allowance_gl_account`` of write-offs.
             Empty: the account that the company's sales use.
+        adjustments_gl_account: account that debit memos are posted on; empty likewise.
         settle_seconds: how long after a lost answer a request may still come to its end.
         timeout_seconds: how long an answer is waited for, and one command as a whole may take.
     """
@@ -61,6 +62,7 @@ class TrytonOptions:
     charges_gl_account: str = "5.9.2"
     returns_gl_account: str = ""
     allowance_gl_account: str = ""
+    adjustments_gl_account: str = ""
     settle_seconds: float = 60.0
     timeout_seconds: float = TIMEOUT_SECONDS
 
@@ -104,6 +106,10 @@ def limits_of(options: TrytonOptions) -> Mapping[tuple[str, str], Limits]:
             # A reconciliation has no date of ours, and credit notes no field for their reason.
             ("applications", "apply"): posting("posting_date"),
             ("credit_memos", "post"): posting("posting_kind", "reason_code", "is_agreed"),
+            # The receipt is found by its document; the hub's own id of it does not travel.
+            ("returned_payments", "post"): posting("receipt_key"),
+            ("refunds", "post"): posting("receipt_key"),
+            ("debit_memos", "post"): posting("reason_code"),
             ("credit_limits", "update"): state,
             ("sales_orders", "release"): state,
         }

@@ -14,7 +14,7 @@ from decimal import Decimal
 from lxml import etree
 
 from ingestion.common.errors import InputRefused, LedgerloopError
-from ingestion.workday.client import WorkdayClient, add, add_reference, id_of, qualified, text_at
+from ingestion.workday.client import WorkdayClient, id_of, qualified, text_at
 from reverse_etl.delivery.writer import (
     Absent,
     Accepted,
@@ -31,15 +31,13 @@ from reverse_etl.outcomes import rejected_input
 from reverse_etl.planning.governance import TargetObject
 from reverse_etl.workday.adjustments import Adjustment, adjustment_request, found_adjustments
 from reverse_etl.workday.disputes import Dispute, put_dispute
-from reverse_etl.workday.forms import copied_data, money_text, put_in_order, reference_id, remove
+from reverse_etl.workday.forms import money_text, reference_id
 from reverse_etl.workday.lines import ApplyLine, lines_of
 from reverse_etl.workday.payments import PAYMENT_DATA, PAYMENT_REFERENCE, wid_of
-from reverse_etl.workday.settings import OUTCOMES, PAYMENT_ORDER, WorkdayOptions
+from reverse_etl.workday.remittances import ADVICE, advising_request, is_advised, is_applied
+from reverse_etl.workday.settings import OUTCOMES, WorkdayOptions
 
 __all__ = ["Applications"]
-
-_ADVICE = "Customer_Payment_Remittance_Advice_Data"
-_DETAILS = "Customer_Payment_Remittance_Advice_Details_Data"
 
 
 class Applications:
@@ -73,7 +71,8 @@ class Applications:
                 return Rejected(
                     "payment_missing", f"payment {wid} does not exist", "payment_document"
                 )
-            content = self._advised(rows[0], sending, lines)
+            key = reference_id(sending.external_key)
+            content = advising_request(self._client, rows[0], key, lines)
             if content is not None:
                 await self._client.change(content)
         except LedgerloopError as error:
@@ -136,27 +135,6 @@ class Applications:
             if line.deductions
         ]
 
-    def _advised(
-        self, row: etree._Element, sending: Sending, lines: Sequence[ApplyLine]
-    ) -> etree._Element | None:
-        """The whole payment with the lines that it lacks; None when it lacks none."""
-        key = reference_id(sending.external_key)
-        have = _hub_lines(row, key)
-        missing = [line for line in lines if have.get(line.invoice) != line.cash and line.cash]
-        if not missing:
-            return None
-        data = copied_data(row, PAYMENT_DATA)
-        remove(data, ["Ready_to_AutoApply"])
-        ready = etree.Element(qualified("Ready_to_AutoApply"))
-        ready.text = "true"
-        put_in_order(data, ready, PAYMENT_ORDER)
-        for line in missing:
-            put_in_order(data, _advice(line, key), PAYMENT_ORDER)
-        content = self._client.request("Put_Customer_Payment")
-        add_reference(content, PAYMENT_REFERENCE, "WID", wid_of(row, PAYMENT_REFERENCE))
-        content.append(data)
-        return content
-
     async def _rows(self, batch: Sequence[Sending]) -> dict[str, etree._Element]:
         wids = {s.command.command_id: payment_of(s) for s in batch}
         wanted = sorted({wid for wid in wids.values() if wid})
@@ -179,7 +157,8 @@ class Applications:
 
     async def _found(self, sending: Sending, row: etree._Element | None) -> LookUp:
         lines = lines_of(sending)
-        if row is None or not _is_advised(row, sending, lines):
+        key = reference_id(sending.external_key)
+        if row is None or not is_advised(row, key, lines):
             return Absent()
         adjustments = self._adjustments(sending, lines)
         there = await found_adjustments(self._client, [one.reference_id for one in adjustments])
@@ -206,7 +185,7 @@ class Applications:
         planned = str(payload.get("payment_document") or "")
         lines = lines_of(sending)
         wid = wid_of(row, PAYMENT_REFERENCE)
-        is_there = _is_advised(row, sending, lines)
+        is_there = is_advised(row, reference_id(sending.external_key), lines)
         fields: dict[str, Value] = {
             "company_code": id_of(
                 data.find(qualified("Company_Reference")), self._options.company_id_type
@@ -216,7 +195,7 @@ class Applications:
             "payment_document": planned if planned.lower() in ("", wid) else wid.upper(),
             "lines": payload.get("lines") if is_there else _lines_shown(row),
         }
-        return ReadBack(fields, native_id=wid, is_pending=is_there and not _is_applied(data))
+        return ReadBack(fields, native_id=wid, is_pending=is_there and not is_applied(data))
 
 
 def payment_of(sending: Sending) -> str:
@@ -225,35 +204,10 @@ def payment_of(sending: Sending) -> str:
     return (planned or sending.predecessors.get(sending.command.business_key, "")).lower()
 
 
-def _advice(line: ApplyLine, key: str) -> etree._Element:
-    element = etree.Element(qualified(_ADVICE))
-    add_reference(element, "Customer_Invoice_Reference", "WID", line.invoice)
-    add(element, "Amount_to_Pay", format(line.cash, "f"))
-    add_reference(element, "Billto_Customer_Reference", "Customer_ID", line.customer)
-    add(add(element, _DETAILS), "Detail_Information", key)
-    return element
-
-
-def _hub_lines(row: etree._Element, key: str) -> dict[str, Decimal]:
-    """Invoice to amount of the remittance lines that carry a key."""
-    found: dict[str, Decimal] = {}
-    for element in row.findall(f"{qualified(PAYMENT_DATA)}/{qualified(_ADVICE)}"):
-        details = [d.text for d in element.iter(qualified("Detail_Information"))]
-        if key in details:
-            invoice = id_of(element.find(qualified("Customer_Invoice_Reference")), "WID")
-            found[invoice] = Decimal(text_at(element, "Amount_to_Pay") or "0")
-    return found
-
-
-def _is_advised(row: etree._Element, sending: Sending, lines: Sequence[ApplyLine]) -> bool:
-    have = _hub_lines(row, reference_id(sending.external_key))
-    return all(have.get(line.invoice) == line.cash for line in lines if line.cash)
-
-
 def _lines_shown(row: etree._Element) -> list[Value]:
     """What the payment's remittance says, for a comparison that fails."""
     shown: list[Value] = []
-    for element in row.findall(f"{qualified(PAYMENT_DATA)}/{qualified(_ADVICE)}"):
+    for element in row.findall(f"{qualified(PAYMENT_DATA)}/{qualified(ADVICE)}"):
         invoice = id_of(element.find(qualified("Customer_Invoice_Reference")), "WID")
         line: Mapping[str, Value] = {
             "document": invoice.upper(),
@@ -261,17 +215,3 @@ def _lines_shown(row: etree._Element) -> list[Value]:
         }
         shown.append(dict(line))
     return shown
-
-
-def _is_applied(data: etree._Element) -> bool:
-    """Whether Workday applied what the remittance asks for, as far as its status says it."""
-    status = text_at(data, "Payment_Application_Status")
-    asked = sum(
-        (
-            Decimal(text_at(element, "Amount_to_Pay") or "0")
-            for element in data.findall(qualified(_ADVICE))
-        ),
-        Decimal(0),
-    )
-    is_whole = asked >= Decimal(text_at(data, "Payment_Amount") or "0")
-    return status == "Applied" if is_whole else status in ("Applied", "Partially Applied")

@@ -125,6 +125,11 @@ class WorkdayOptions:
         unlimited_is_empty: whether a customer without ``Credit_Limit`` has no limit (not verified).
             False: such a limit is refused.
         adjustment_reasons, dispute_reasons: hub reason to the tenant's id, before the defaults.
+        returned_category: revenue category whose posting rule credits the bank's clearing account;
+            empty: there is none, and a person reverses returned payments.
+        debit_memo_category: revenue category of debit memos, and of discounts and fees that a
+            returned payment takes back.
+        refund_payment_type: ``Payment_Type_ID`` by which refunds are paid.
         settle_seconds: how long after a lost answer a change may still appear.
         apply_seconds: how long Workday may take to apply a remittance.
     """
@@ -137,6 +142,9 @@ class WorkdayOptions:
     unlimited_is_empty: bool = True
     adjustment_reasons: str = ""
     dispute_reasons: str = ""
+    returned_category: str = "RETURNED_PAYMENT"
+    debit_memo_category: str = "DEBIT_MEMO"
+    refund_payment_type: str = "EFT"
     settle_seconds: float = 120.0
     apply_seconds: float = 3600.0
 
@@ -206,6 +214,9 @@ def limits_of(options: WorkdayOptions) -> Mapping[tuple[str, str], Limits]:
             ("payments", "post"): posting,
             ("applications", "apply"): applying,
             ("credit_memos", "post"): replace(posting, unreadable_fields=frozenset({"is_agreed"})),
+            ("returned_payments", "post"): applying,
+            ("refunds", "post"): posting,
+            ("debit_memos", "post"): posting,
             ("credit_limits", "update"): state,
             ("invoice_disputes", "update"): state,
         }

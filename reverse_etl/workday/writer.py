@@ -13,7 +13,10 @@ from reverse_etl.workday.adjustments import CreditMemos
 from reverse_etl.workday.applications import Applications
 from reverse_etl.workday.customers import CreditLimits
 from reverse_etl.workday.disputes import InvoiceDisputes
+from reverse_etl.workday.invoices import DebitMemos
 from reverse_etl.workday.payments import Payments
+from reverse_etl.workday.refunds import Refunds
+from reverse_etl.workday.returns import ReturnedPayments
 from reverse_etl.workday.settings import WorkdayOptions, limits_of
 
 __all__ = ["WorkdayWriter", "create"]
@@ -37,9 +40,12 @@ class WorkdayWriter(VerbWriter):
             )
             for name, make in (
                 ("payments", Payments),
+                ("returned_payments", ReturnedPayments),
                 ("applications", Applications),
                 ("credit_limits", CreditLimits),
                 ("credit_memos", CreditMemos),
+                ("debit_memos", DebitMemos),
+                ("refunds", Refunds),
                 ("invoice_disputes", InvoiceDisputes),
             )
         }

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from sandbox.core import Receive, Scope, Send
 from sandbox.core.faults import Fault
 from sandbox.dynamics365_finance.books import Books
-from sandbox.dynamics365_finance.catalogue import GROUPS, JOURNALS
+from sandbox.dynamics365_finance.catalogue import GROUPS, INVOICE_JOURNALS, JOURNALS
 from sandbox.dynamics365_finance.journals import Journals
 from sandbox.dynamics365_finance.odata.answers import JSON_TYPE, Answer, error_body
 from sandbox.dynamics365_finance.odata.metadata import public_entity
@@ -89,8 +89,8 @@ class D365App:
     def ledger(self) -> Mapping[str, Any]:
         """The books as tests read them; what is due is posted first.
 
-        ``effects``: PaymentReference or ExternalInvoiceId → posted documents (company/record);
-        ``documents_by_key`` is the same: no key may have made two.
+        ``effects``: PaymentReference, ExternalInvoiceId or DocumentNumber → posted documents
+        (company/record); ``documents_by_key`` is the same: no key may have made two.
         ``bookings_by_bank_reference``: ``company|payment id`` → receipts, unidentified ones too.
         ``settlements``: payment (company/record) → vouchers. ``orders_released``: how often.
         ``unposted``: journals that wait or were refused. ``waiting_clearings``: journals and
@@ -100,7 +100,8 @@ class D365App:
         effects = self._state.effects
         unposted = [
             f"{key[0]}/{key[1]}"
-            for key, row in self._state.tables[JOURNALS].rows.items()
+            for name in (JOURNALS, INVOICE_JOURNALS)
+            for key, row in self._state.tables[name].rows.items()
             if row["IsPosted"] == "No"
         ]
         return {
@@ -120,7 +121,9 @@ class D365App:
         payments = [
             (row["PaymId"], row)
             for row in tables[settings.open_transactions_entity].rows.values()
-            if row["TransType"] == "Payment" and row["IsReversed"] == row["IsReversal"] == "No"
+            if row["TransType"] == "Payment"
+            and row["AmountCur"] < 0
+            and row["IsReversed"] == row["IsReversal"] == "No"
         ]
         unidentified = [
             (row["DocumentNumber"], row)
@@ -225,6 +228,7 @@ def _actions(
         (settings.open_transactions_entity, settings.settle_action, rules.settle),
         (settings.order_holds_entity, settings.release_action, rules.release),
         (JOURNALS, settings.post_action, rules.post_journal),
+        (INVOICE_JOURNALS, settings.post_action, rules.post_invoice_journal),
     )
     found: dict[tuple[str, str], Action] = {
         (set_name, name): action for set_name, name, action in offered if name

@@ -42,6 +42,7 @@ class Posting:
     reference: str = ""
     payment_id: str = ""
     customer_reference: str = ""
+    document_number: str = ""
     voucher: str = ""
 
 
@@ -116,6 +117,7 @@ class Books:
                 "PaymReference": posting.reference,
                 "PaymId": posting.payment_id,
                 "CustomerReference": posting.customer_reference,
+                "DocumentNum": posting.document_number,
                 "Approved": "Yes",
                 "ModifiedDateTime": self._clock.now(),
             }

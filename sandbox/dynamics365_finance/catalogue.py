@@ -1,7 +1,8 @@
 """The sets that are served, with their properties: the part of the product that receivables need.
 
-Names of customers, payment journals and disputes stand in the contract sheet; those of sales
-orders, bank accounts and free text invoices are from memory; sets named in the settings are custom
+Names of customers, payment journals and disputes stand in the contract sheet, those of customer
+invoice journals in two public generated clients; sales orders, bank accounts and free text invoices
+are from memory; sets named in the settings are custom
 entities in practice, and their properties are ours, close to the tables under them.
 """
 
@@ -16,6 +17,8 @@ __all__ = [
     "DISPUTES",
     "GROUPS",
     "INVOICES",
+    "INVOICE_JOURNALS",
+    "INVOICE_JOURNAL_LINES",
     "INVOICE_LINES",
     "JOURNALS",
     "JOURNAL_LINES",
@@ -28,6 +31,8 @@ CUSTOMERS = "CustomersV3"
 BANK_ACCOUNTS = "CustomerBankAccounts"
 JOURNALS = "CustomerPaymentJournalHeaders"
 JOURNAL_LINES = "CustomerPaymentJournalLines"
+INVOICE_JOURNALS = "GeneralLedgerCustInvoiceJournalHeaders"
+INVOICE_JOURNAL_LINES = "GeneralLedgerCustInvoiceJournalLines"
 INVOICES = "FreeTextInvoiceHeaders"
 INVOICE_LINES = "FreeTextInvoiceLines"
 DISPUTES = "CustDisputes"
@@ -52,6 +57,14 @@ OffsetAccountDisplayValue OffsetCompany BankTransactionType DepositNumber
 DefaultDimensionsForAccountDisplayValue MarkedInvoice MarkedInvoiceCompany
 SettleVoucher:SettlementType Voucher!
 """
+_INVOICE_JOURNAL_LINE = """
+dataAreaId JournalBatchNumber LineNumber:decimal AccountType:LedgerJournalACType
+CustomerAccountDisplayValue Company CreditAmount:decimal DebitAmount:decimal Currency
+ExchRate:decimal InvoiceId InvoiceDate:date DocumentDate:date DocumentNumber DueDate:date
+TermsOfPayment MethodOfPayment PaymentSpecification PostingProfile ReasonCode ReasonComment
+TransactionText OffsetAccountType:LedgerJournalACType OffsetAccountDisplayValue OffsetCompany
+OffsetTransactionText BankTransactionType Voucher!
+"""
 _INVOICE = """
 dataAreaId FreeTextNumber InvoiceIdentifier CustomerAccount InvoiceAccount InvoiceDate:date
 DueDate:date DocumentDate:date InvoiceId CurrencyCode CorrectionReasonCode IsCorrection:NoYes
@@ -62,7 +75,7 @@ _TRANSACTION = """
 dataAreaId RecId:int AccountNum Voucher TransDate:date DocumentDate:date DueDate:date Invoice
 TransType:LedgerTransType Txt CurrencyCode AmountCur:decimal AmountMST:decimal
 SettleAmountCur:decimal SettleAmountMST:decimal OpenAmountCur:decimal PaymReference PaymId
-CustomerReference Closed:date LastSettleVoucher LastSettleDate:date Approved:NoYes
+CustomerReference DocumentNum Closed:date LastSettleVoucher LastSettleDate:date Approved:NoYes
 IsReversed:NoYes IsReversal:NoYes ReversalRecId:int ModifiedDateTime:instant
 """
 _SETTLEMENT = """
@@ -88,37 +101,7 @@ def catalogue(settings: D365Settings) -> Mapping[str, EntitySet]:
             """dataAreaId CustomerAccountNumber BankAccountId BankName BankAccountNumber IBAN
             SWIFTCode ActiveDate:date ExpirationDate:date""",
         ),
-        entity_set(
-            JOURNALS,
-            "CustomerPaymentJournalHeader",
-            "dataAreaId JournalBatchNumber",
-            """dataAreaId JournalBatchNumber JournalName Description IsPosted:NoYes!
-            OverrideSalesTax:NoYes""",
-        ),
-        entity_set(
-            JOURNAL_LINES,
-            "CustomerPaymentJournalLine",
-            "dataAreaId JournalBatchNumber LineNumber",
-            _JOURNAL_LINE,
-        ),
-        entity_set(
-            settings.settled_invoices_entity,
-            "CustomerPaymentJournalLineSettledInvoice",
-            "dataAreaId JournalBatchNumber JournalLineNumber InvoiceNumber",
-            """dataAreaId JournalLineCompany JournalBatchNumber
-            JournalLineAccountType:LedgerJournalACType JournalLineNumber:decimal InvoiceNumber
-            InvoiceCompany InvoiceDueDate:date SettlementAmountInInvoiceCurrency:decimal
-            CashDiscountToTakeInInvoiceCurrency:decimal InvoiceToPaymentCrossRate:decimal""",
-        ),
-        entity_set(INVOICES, "FreeTextInvoiceHeader", "dataAreaId FreeTextNumber", _INVOICE),
-        entity_set(
-            INVOICE_LINES,
-            "FreeTextInvoiceLine",
-            "dataAreaId ExternalInvoiceId LineNumber",
-            """dataAreaId ExternalInvoiceId LineNumber:decimal MainAccountDisplayValue Description
-            Quantity:decimal UnitPrice:decimal TransactionCurrencyAmount:decimal SalesTaxGroupId
-            BillingCode""",
-        ),
+        *_journals(settings),
         entity_set(
             DISPUTES,
             "CustDispute",
@@ -146,6 +129,56 @@ def catalogue(settings: D365Settings) -> Mapping[str, EntitySet]:
         *_custom(settings),
     )
     return {one.name: one for one in sets}
+
+
+def _journals(settings: D365Settings) -> tuple[EntitySet, ...]:
+    """What is written in parts and posted as a whole: journals and free text invoices."""
+    return (
+        entity_set(
+            JOURNALS,
+            "CustomerPaymentJournalHeader",
+            "dataAreaId JournalBatchNumber",
+            """dataAreaId JournalBatchNumber JournalName Description IsPosted:NoYes!
+            OverrideSalesTax:NoYes""",
+        ),
+        entity_set(
+            JOURNAL_LINES,
+            "CustomerPaymentJournalLine",
+            "dataAreaId JournalBatchNumber LineNumber",
+            _JOURNAL_LINE,
+        ),
+        entity_set(
+            settings.settled_invoices_entity,
+            "CustomerPaymentJournalLineSettledInvoice",
+            "dataAreaId JournalBatchNumber JournalLineNumber InvoiceNumber",
+            """dataAreaId JournalLineCompany JournalBatchNumber
+            JournalLineAccountType:LedgerJournalACType JournalLineNumber:decimal InvoiceNumber
+            InvoiceCompany InvoiceDueDate:date SettlementAmountInInvoiceCurrency:decimal
+            CashDiscountToTakeInInvoiceCurrency:decimal InvoiceToPaymentCrossRate:decimal""",
+        ),
+        entity_set(
+            INVOICE_JOURNALS,
+            "CustInvoiceJournalHeader",
+            "dataAreaId JournalBatchNumber",
+            """dataAreaId JournalBatchNumber JournalName Description IsPosted:NoYes!
+            OverrideSalesTax:NoYes""",
+        ),
+        entity_set(
+            INVOICE_JOURNAL_LINES,
+            "CustInvoiceJournalLine",
+            "dataAreaId JournalBatchNumber LineNumber",
+            _INVOICE_JOURNAL_LINE,
+        ),
+        entity_set(INVOICES, "FreeTextInvoiceHeader", "dataAreaId FreeTextNumber", _INVOICE),
+        entity_set(
+            INVOICE_LINES,
+            "FreeTextInvoiceLine",
+            "dataAreaId ExternalInvoiceId LineNumber",
+            """dataAreaId ExternalInvoiceId LineNumber:decimal MainAccountDisplayValue Description
+            Quantity:decimal UnitPrice:decimal TransactionCurrencyAmount:decimal SalesTaxGroupId
+            BillingCode""",
+        ),
+    )
 
 
 def _custom(settings: D365Settings) -> tuple[EntitySet, ...]:

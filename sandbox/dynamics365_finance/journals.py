@@ -13,10 +13,17 @@ from sandbox.core.ledger import PostingRefused
 from sandbox.dynamics365_finance.books import Books, Part, Posting, refused
 from sandbox.dynamics365_finance.catalogue import (
     CUSTOMERS,
+    INVOICE_JOURNALS,
     INVOICE_LINES,
     INVOICES,
     JOURNAL_LINES,
     JOURNALS,
+)
+from sandbox.dynamics365_finance.invoice_journals import (
+    InvoiceJournals,
+    display_value,
+    offset_account,
+    offset_of,
 )
 from sandbox.dynamics365_finance.odata.answers import write_failed
 from sandbox.dynamics365_finance.odata.model import Row
@@ -24,14 +31,9 @@ from sandbox.dynamics365_finance.odata.tables import Table
 from sandbox.dynamics365_finance.ports import ClockPort
 from sandbox.dynamics365_finance.state import D365State
 
-__all__ = ["Journals", "display_value"]
+__all__ = ["Journals"]
 
 ZERO = Decimal(0)
-
-
-def display_value(text: str) -> str:
-    """An account out of a display value, whose dashes are escaped."""
-    return text.replace("\\-", "-")
 
 
 class Journals:
@@ -42,6 +44,7 @@ class Journals:
         self._settings = state.settings
         self._books = books
         self._clock = clock
+        self._invoice_journals = InvoiceJournals(state, books, self._wait)
         self._invoices = {
             (row["dataAreaId"], row["ExternalInvoiceId"]): row
             for row in state.tables[INVOICES].rows.values()
@@ -90,6 +93,10 @@ class Journals:
         self._wait(JOURNALS, company, number)
         return row
 
+    def create_invoice_journal_line(self, table: Table, values: Row) -> Row:
+        """A line of an unposted customer invoice journal."""
+        return self._invoice_journals.create_line(table, values)
+
     def _customer(self, company: str, line: Mapping[str, Any]) -> Row | None:
         account = display_value(str(line.get("AccountDisplayValue", "")))
         return self._state.tables[CUSTOMERS].get(company, account)
@@ -105,8 +112,8 @@ class Journals:
                 raise write_failed(entity, f"Customer {account} is on hold")
         elif account not in self._settings.main_accounts:
             raise write_failed(entity, f"Main account {account} does not exist")
-        if self._offset(line) is None:
-            kind, offset = _offset_of(line)
+        if offset_account(self._settings, line) is None:
+            kind, offset = offset_of(line)
             words = "Bank account" if kind == "Bank" else "Main account"
             raise write_failed(entity, f"{words} {offset} does not exist")
         amount = _amount_of(line)
@@ -121,13 +128,6 @@ class Journals:
             self._books.check(company, day, line.get("CurrencyCode", ""), amount)
         except PostingRefused as error:
             raise refused(error, entity) from None
-
-    def _offset(self, line: Mapping[str, Any]) -> str | None:
-        """The main account that the other side of a line goes to; None where there is none."""
-        kind, account = _offset_of(line)
-        if kind == "Bank":
-            return self._settings.bank_accounts.get(account)
-        return account if account in self._settings.main_accounts else None
 
     def create_invoice(self, table: Table, values: Row) -> Row:
         """A free text invoice; with its first line it waits for its posting."""
@@ -191,10 +191,16 @@ class Journals:
             try:
                 if set_name == JOURNALS:
                     self.post_journal(company, number)
+                elif set_name == INVOICE_JOURNALS:
+                    self._invoice_journals.post(company, number)
                 else:
                     self._post_invoice(company, number)
             except PostingRefused:
                 continue
+
+    def post_invoice_journal(self, company: str, number: str) -> None:
+        """Post every line of a customer invoice journal, or none. Raises PostingRefused."""
+        self._invoice_journals.post(company, number)
 
     def post_journal(self, company: str, number: str) -> None:
         """Post every line of a journal, or none. Raises PostingRefused."""
@@ -211,7 +217,7 @@ class Journals:
 
     def _post_line(self, company: str, line: Row) -> None:
         amount = _amount_of(line)
-        offset = self._offset(line)
+        offset = offset_account(self._settings, line)
         assert offset is not None, "checked when the line was written"
         posting = Posting(
             company,
@@ -319,12 +325,6 @@ class Journals:
         amount = min(item["OpenAmountCur"], -memo["OpenAmountCur"])
         if amount > 0:
             self._books.settle(memo, [Part(item["RecId"], amount)], memo["TransDate"])
-
-
-def _offset_of(line: Mapping[str, Any]) -> tuple[str, str]:
-    """Type and number of a line's offset account."""
-    kind = line.get("OffsetAccountType") or "Ledger"
-    return str(kind), display_value(line.get("OffsetAccountDisplayValue", ""))
 
 
 def _amount_of(line: Mapping[str, Any]) -> Decimal:

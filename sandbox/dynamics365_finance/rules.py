@@ -4,7 +4,7 @@ Orders are checked against the credit limit when a line is added, as the product
 it at their checkpoints; a hold is released by a custom action only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,8 @@ from sandbox.dynamics365_finance.catalogue import (
     BANK_ACCOUNTS,
     CUSTOMERS,
     DISPUTES,
+    INVOICE_JOURNAL_LINES,
+    INVOICE_JOURNALS,
     INVOICE_LINES,
     INVOICES,
     JOURNAL_LINES,
@@ -31,6 +33,8 @@ from sandbox.dynamics365_finance.state import D365State
 __all__ = ["BusinessRules"]
 
 ZERO = Decimal(0)
+#: Lines of journals and where their headers stand.
+_HEADERS = {JOURNAL_LINES: JOURNALS, INVOICE_JOURNAL_LINES: INVOICE_JOURNALS}
 
 
 class BusinessRules:
@@ -52,6 +56,8 @@ class BusinessRules:
         self._creators = {
             JOURNALS: journals.create_header,
             JOURNAL_LINES: journals.create_line,
+            INVOICE_JOURNALS: journals.create_header,
+            INVOICE_JOURNAL_LINES: journals.create_invoice_journal_line,
             INVOICES: journals.create_invoice,
             INVOICE_LINES: journals.create_invoice_line,
             DISPUTES: self._create_dispute,
@@ -78,10 +84,9 @@ class BusinessRules:
     def change(self, table: Table, row: Row, values: Row) -> None:
         """Change a row after the set's own checks."""
         name = table.entity.name
-        if name in (JOURNAL_LINES, JOURNALS, INVOICES):
-            header = row if name != JOURNAL_LINES else self._header_of(row)
-            if header["IsPosted"] == "Yes":
-                raise write_failed(table.entity.entity, "The journal is posted")
+        header = self._header_of(name, row)
+        if header is not None and header["IsPosted"] == "Yes":
+            raise write_failed(table.entity.entity, "The journal is posted")
         if name == CUSTOMERS and values.get("CreditLimit", ZERO) < 0:
             raise write_failed(table.entity.entity, "The credit limit is negative")
         dropped = self._faults.dropped_field(f"PATCH {name}", values)
@@ -91,9 +96,11 @@ class BusinessRules:
 
     def remove(self, table: Table, row: Row) -> None:
         """Delete a row, unless it is posted."""
-        if table.entity.name not in (JOURNAL_LINES, BANK_ACCOUNTS, DISPUTES):
+        name = table.entity.name
+        if name not in (*_HEADERS, BANK_ACCOUNTS, DISPUTES):
             raise write_failed(table.entity.entity, "The record cannot be deleted")
-        if table.entity.name == JOURNAL_LINES and self._header_of(row)["IsPosted"] == "Yes":
+        header = self._header_of(name, row)
+        if header is not None and header["IsPosted"] == "Yes":
             raise write_failed(table.entity.entity, "The journal is posted")
         table.delete(row)
 
@@ -101,8 +108,14 @@ class BusinessRules:
         """Whether a fault lets this write be answered and forgotten."""
         return self._faults.swallow(f"{verb} {table.entity.name}")
 
-    def _header_of(self, line: Row) -> Row:
-        return self._state.tables[JOURNALS].rows[line["dataAreaId"], line["JournalBatchNumber"]]
+    def _header_of(self, name: str, row: Row) -> Row | None:
+        """What is posted or not of a row: its journal, or itself; None of what is never posted."""
+        if name in (JOURNALS, INVOICE_JOURNALS, INVOICES):
+            return row
+        if name not in _HEADERS:
+            return None
+        headers = self._state.tables[_HEADERS[name]]
+        return headers.rows[row["dataAreaId"], row["JournalBatchNumber"]]
 
     # -- customers --------------------------------------------------------------------------
 
@@ -149,7 +162,8 @@ class BusinessRules:
         )
         if line is None:
             raise write_failed(table.entity.entity, "The journal line does not exist")
-        if self._header_of(line)["IsPosted"] == "Yes":
+        header = self._header_of(JOURNAL_LINES, line)
+        if header is not None and header["IsPosted"] == "Yes":
             raise write_failed(table.entity.entity, "The journal is posted")
         number = values.get("InvoiceNumber", "")
         item = self._journals.invoice_item(
@@ -266,10 +280,20 @@ class BusinessRules:
         """Post a journal at once, where an installation offers that."""
         if row is None:
             raise bad_request("The action is bound to one record.")
+        return self._posted(self._journals.post_journal, row, "CustomerPaymentJournalHeader")
+
+    def post_invoice_journal(self, _: Mapping[str, Any], row: Row | None) -> Any:
+        """Post a customer invoice journal at once, where an installation offers that."""
+        if row is None:
+            raise bad_request("The action is bound to one record.")
+        return self._posted(self._journals.post_invoice_journal, row, "CustInvoiceJournalHeader")
+
+    @staticmethod
+    def _posted(post: Callable[[str, str], None], row: Row, entity: str) -> str:
         try:
-            self._journals.post_journal(row["dataAreaId"], row["JournalBatchNumber"])
+            post(row["dataAreaId"], row["JournalBatchNumber"])
         except PostingRefused as error:
-            raise refused(error, "CustomerPaymentJournalHeader") from None
+            raise refused(error, entity) from None
         return "Posted"
 
     def settle(self, parameters: Mapping[str, Any], row: Row | None) -> Any:

@@ -32,6 +32,7 @@ _NUMBER_RANGES = {
     "creditMemo": "2000001",
     "customerPayment": "3000001",
     "journalEntry": "4000001",
+    "customerRefund": "5000001",
     "clearing": "9000001",
 }
 
@@ -168,9 +169,34 @@ class Books:
         for line in wanted:
             self._link(memo.id, line.doc, line.amount or ZERO, ZERO, memo.id)
 
-    def _checked(self, credit: Record, lines: Sequence[ApplyLine], sublist: str) -> list[ApplyLine]:
+    def refundable(self, refund: Record, lines: Sequence[ApplyLine]) -> list[ApplyLine]:
+        """The credits that a refund gives back, with their amounts. Raises RequestRefused."""
+        return self._checked(refund, lines, "apply", ("customerPayment", "creditMemo"))
+
+    def apply_refund(self, refund: Record, applied: Sequence[ApplyLine]) -> None:
+        """Close credits with a refund: a payment or credit memo that goes back is used up.
+
+        Raises:
+            RequestRefused: more than is left of a credit or than the refund has, or another party.
+        """
+        wanted = self.refundable(refund, applied)
+        if sum((line.amount or ZERO for line in wanted), ZERO) != refund.values["total"]:
+            raise RequestRefused(
+                400, "USER_ERROR", "A refund is applied to just what it gives back.", path="apply"
+            )
+        self.take_back(refund.id)
+        for line in wanted:
+            self._link(line.doc, refund.id, line.amount or ZERO, ZERO, refund.id)
+
+    def _checked(
+        self,
+        credit: Record,
+        lines: Sequence[ApplyLine],
+        sublist: str,
+        kinds: tuple[str, ...] = (),
+    ) -> list[ApplyLine]:
         """Lines with their amounts; what the credit itself holds of a document counts as due."""
-        kinds = {"apply": ("invoice", "journalEntry"), "credit": ("creditMemo",)}[sublist]
+        kinds = kinds or {"apply": ("invoice", "journalEntry"), "credit": ("creditMemo",)}[sublist]
         found = []
         for number, line in enumerate(lines):
             place = f"{sublist}.items[{number}]"
@@ -320,7 +346,9 @@ class Books:
 
 
 def _party(record: Record) -> str:
-    return record.ref("customer") or record.ref("entity")
+    """Whose document it is; a journal entry names customers on its lines."""
+    named = (str(line.get("entity") or "") for line in record.values.get("line") or ())
+    return record.ref("customer") or record.ref("entity") or next(filter(None, named), "")
 
 
 def _invalid(value: str, name: str, path: str) -> RequestRefused:

@@ -166,7 +166,8 @@ def changing_rows(state: NetSuiteState, ids: Iterable[str]) -> dict[str, list[Ro
             _add_line(state, record, place, line, found)
     wanted = set(ids)
     for link in state.links.values():
-        if link.credit in wanted:
+        is_refund = state.kind_of[link.invoice] == "customerRefund"
+        if (link.invoice if is_refund else link.credit) in wanted:
             found["nexttransactionlinelink"].append(_link(state, link.credit, link.invoice))
     return found
 
@@ -232,9 +233,12 @@ def _add_line(
 
 
 def _link(state: NetSuiteState, credit: str, invoice: str) -> Row:
+    """A credit comes after the invoice that it pays, and before the refund that gives it back."""
     link = state.links[credit, invoice]
     later = state.of_kind(state.kind_of[credit])[credit]
     earlier = state.of_kind(state.kind_of[invoice])[invoice]
+    if earlier.kind == "customerRefund":
+        earlier, later = later, earlier
     line = earlier.item[3] - 1 if earlier.item else 0
     return (
         earlier.id, line, TRANSACTION_TYPES[earlier.kind], earlier.values["tranDate"],

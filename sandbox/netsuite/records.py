@@ -258,8 +258,7 @@ class Records:
         if name in ("doc", "createdFrom"):
             if form == "id":
                 return value if value in state.kind_of else None
-            kinds = ("invoice", "creditMemo", "customerPayment", "journalEntry", "salesOrder")
-            found = (state.by_external.get((kind, value)) for kind in kinds)
+            found = (state.by_external.get((kind, value)) for kind in TRANSACTION_TYPES)
             return next((one for one in found if one), None)
         return value
 

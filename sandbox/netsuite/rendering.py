@@ -56,6 +56,12 @@ def _line(sublist: str, row: Mapping[str, Any], root: str) -> dict[str, Any]:
 
 
 def _sublist(state: NetSuiteState, record: Record, name: str) -> list[dict[str, Any]] | None:
+    if name == "apply" and record.kind == "customerRefund":
+        return [
+            {"doc": link.credit, "apply": True, "amount": link.amount}
+            for link in state.links.values()
+            if link.invoice == record.id
+        ]
     if name == "apply":
         return _applied(state, record)
     if name == "credit":
@@ -119,6 +125,8 @@ def _figures(state: NetSuiteState, books: Books, record: Record) -> dict[str, An
         case "customerPayment":
             total = values["payment"]
             shown |= {"total": total, "unapplied": unpaid, "applied": total - unpaid}
+        case "customerRefund":
+            shown["total"] = values["total"]
         case "salesOrder":
             shown["status"] = {"id": values["orderStatus"], "refName": values["orderStatus"]}
     return {} if record.kind.startswith("customrecord") else shown

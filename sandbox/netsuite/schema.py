@@ -19,6 +19,7 @@ TRANSACTION_TYPES: Mapping[str, str] = {
     "invoice": "CustInvc",
     "creditMemo": "CustCred",
     "customerPayment": "CustPymt",
+    "customerRefund": "CustRfnd",
     "journalEntry": "Journal",
     "salesOrder": "SalesOrd",
 }
@@ -75,6 +76,11 @@ SCHEMAS: Mapping[str, Mapping[str, FieldRule]] = {
         + """customer:ref payment:money account:ref undepFunds:flag arAcct:ref checkNumber
         paymentOption:ref autoApply:flag toBeEmailed:flag apply:sublist credit:sublist
         deposit:sublist status:enum! total:money! applied:money! unapplied:money! balance:money!"""
+    ),
+    "customerRefund": _rules(
+        _SHARED
+        + """customer:ref account:ref arAcct:ref paymentOption:ref paymentMethod:ref apply:sublist
+        deposit:sublist toBeEmailed:flag status:enum! total:money! balance:money!"""
     ),
     "journalEntry": _rules(_SHARED + "approved:flag isReversal:flag! line:sublist"),
     "salesOrder": _rules(

@@ -44,6 +44,7 @@ def _accounts() -> Mapping[str, GlAccount]:
         "107": GlAccount("44100000", "Returns and Allowances", "Income"),
         "108": GlAccount("65100000", "Bad Debt", "Expense"),
         "109": GlAccount("71000000", "Realized Gain/Loss", "OthIncome"),
+        "110": GlAccount("51000000", "Adjustments", "Income"),
     }
 
 
@@ -88,6 +89,7 @@ class NetSuiteSettings:
             "1": ("Goods", "41000000"),
             "2": ("Allowance", "44100000"),
             "3": ("Write-off", "65100000"),
+            "4": ("Charges", "51000000"),
         }
     )
     rates: Mapping[tuple[str, str], Decimal] = field(

@@ -11,6 +11,7 @@ from typing import Any
 
 from sandbox.core.ledger import Account, Company, Header, Journal, JournalKey, Ledger, Line, LineKey
 from sandbox.core.periods import PostingPeriods
+from sandbox.netsuite.schema import TRANSACTION_TYPES
 from sandbox.netsuite.settings import NetSuiteSettings
 
 __all__ = ["Deleted", "Link", "NetSuiteState", "Record"]
@@ -38,9 +39,9 @@ class Record:
 
 @dataclass(slots=True)
 class Link:
-    """One credit (payment or credit memo) applied to one invoice.
+    """One credit (payment or credit memo) applied to one invoice, journal entry or refund.
 
-    ``via`` is the payment through whose sublist it came; ``clearing`` the journal that cleared.
+    ``via`` is the record through whose sublist it came; ``clearing`` the journal that cleared.
     """
 
     credit: str
@@ -108,13 +109,7 @@ class NetSuiteState:
 
     def touch(self, record: Record) -> None:
         """Its rows are to be shown anew."""
-        if record.kind in (
-            "invoice",
-            "creditMemo",
-            "customerPayment",
-            "journalEntry",
-            "salesOrder",
-        ):
+        if record.kind in TRANSACTION_TYPES:
             self.dirty.add(record.id)
         else:
             self.has_new_master_data = True

@@ -1,4 +1,4 @@
-"""What invoices, credit memos, payments, journals and orders need, post and allow."""
+"""What invoices, credit memos, payments, refunds, journals and orders need, post and allow."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -14,11 +14,12 @@ __all__ = ["Transactions"]
 
 ZERO = Decimal(0)
 _PREFIXES = {"invoice": "INV", "creditMemo": "CM", "customerPayment": "PMT", "journalEntry": "JE",
-             "salesOrder": "SO"}  # fmt: skip
+             "customerRefund": "RFD", "salesOrder": "SO"}  # fmt: skip
 _NEEDED = {
     "invoice": ("entity", "item"),
     "creditMemo": ("entity", "item"),
     "customerPayment": ("customer", "payment"),
+    "customerRefund": ("customer", "account", "apply"),
     "journalEntry": ("subsidiary", "line"),
     "salesOrder": ("entity", "item"),
 }
@@ -54,15 +55,25 @@ class Transactions:
                     values[name] = customer.values[name]
         company = self._state.settings.subsidiaries[values["subsidiary"]]
         values.setdefault("currency", self._state.currency_ids[company.currency_code])
+        self._total(record)
+        if record.kind == "invoice":
+            values.setdefault("dueDate", values["tranDate"])
+        if record.kind == "salesOrder":
+            self._check_credit(record)
+
+    def _total(self, record: Record) -> None:
+        """Work out what the transaction is worth. Raises RequestRefused where that is nothing."""
+        values = record.values
         if record.kind in ("invoice", "creditMemo", "salesOrder"):
             values["total"] = sum((_line_amount(one) for one in values["item"]), ZERO)
             _check_positive(values["total"], "item.items[0].amount")
         if record.kind == "customerPayment":
             _check_positive(values["payment"], "payment")
-        if record.kind == "invoice":
-            values.setdefault("dueDate", values["tranDate"])
-        if record.kind == "salesOrder":
-            self._check_credit(record)
+        if record.kind == "customerRefund":
+            lines = [_apply_line(doc, one) for doc, one in _merged({}, values["apply"]).items()]
+            credits_back = self._books.refundable(record, lines)
+            values["total"] = sum((one.amount or ZERO for one in credits_back), ZERO)
+            _check_positive(values["total"], "apply.items[0].amount")
 
     def number(self, record: Record) -> None:
         """Give the document number that people see, unless it came along."""
@@ -95,6 +106,12 @@ class Transactions:
                     Line(number, values["payment"]),
                     Line(settings.ar_account, -values["payment"], record.ref("customer")),
                 ]
+            case "customerRefund":
+                bank = settings.accounts[record.ref("account")]
+                lines = [
+                    Line(bank.number, -values["total"]),
+                    Line(settings.ar_account, values["total"], record.ref("customer")),
+                ]
             case "journalEntry":
                 lines = [self._journal_line(one) for one in values["line"]]
             case _:
@@ -116,7 +133,7 @@ class Transactions:
         """Remember which bank reference a posting on a bank account carries, for ``/ledger``."""
         reference = record.values.get("checkNumber") or record.values.get("tranId")
         banks = {one.number for one in self._state.settings.accounts.values() if one.kind == "Bank"}
-        if record.kind in ("customerPayment", "journalEntry") and any(
+        if record.kind in ("customerPayment", "customerRefund", "journalEntry") and any(
             line.account in banks for line in lines
         ):
             place = f"{record.values['subsidiary']}|{reference}"
@@ -145,7 +162,7 @@ class Transactions:
         replace: frozenset[str] = frozenset(),
     ) -> None:
         """Merge lines of ``apply`` and ``credit`` into what the record has, and bring it about."""
-        if record.kind not in ("customerPayment", "creditMemo") or (
+        if record.kind not in ("customerPayment", "creditMemo", "customerRefund") or (
             applied is None and credits_used is None
         ):
             return
@@ -160,6 +177,8 @@ class Transactions:
                   for name, found in after.items()}  # fmt: skip
         if record.kind == "creditMemo":
             self._books.apply_credit_memo(record, wanted["apply"])
+        elif record.kind == "customerRefund":
+            self._books.apply_refund(record, wanted["apply"])
         else:
             self._books.apply_payment(record, wanted["apply"], wanted["credit"])
         record.values["applied_lines"] = after

@@ -193,6 +193,19 @@ class People:
             await self.client.write(f"{name}.execute", session, data, "pay", context=context)
         await self.client.write(f"{name}.delete", session, context=self.context)
 
+    async def reconcile(self, lines: Sequence[int]) -> None:
+        """Reconcile lines of the ledger that add up to nothing, as a clerk does."""
+        name = "wizard.account.move.reconcile_lines"
+        session, start, _ = await self.client.write(f"{name}.create", context=self.context)
+        context = {
+            **self.context,
+            "active_model": "account.move.line",
+            "active_id": lines[0],
+            "active_ids": list(lines),
+        }
+        await self.client.write(f"{name}.execute", session, {}, start, context=context)
+        await self.client.write(f"{name}.delete", session, context=self.context)
+
     async def sale(
         self,
         party: int,

@@ -107,7 +107,7 @@ class TrytonServer:
             self.port = probe.getsockname()[1]
         with (Path(self._folder.name) / "trytond.log").open("wb") as log:
             self._process = subprocess.Popen(
-                [self.venv / "bin" / "trytond", "-c", self._configuration()],
+                [*self._launcher(), "-c", self._configuration()],
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -159,6 +159,9 @@ class TrytonServer:
         )
         return path
 
+    def _launcher(self) -> list[str | Path]:
+        return [self.venv / "bin" / "python", "-P", _HERE / "launch.py"]
+
     # Databases
 
     def base(self) -> str:
@@ -176,10 +179,12 @@ class TrytonServer:
                 self.password = secret.read_text()
                 if not self._exists(name):
                     self.restore(dump, f"{name}_unfinished")
+                    self._ease_log_ins(f"{name}_unfinished")
                     self._rename(f"{name}_unfinished", name)
                 return name
             self.drop(name)
             self._initialise(f"{name}_unfinished")
+            self._ease_log_ins(f"{name}_unfinished")
             self.dump(f"{name}_unfinished", dump.with_suffix(".part"))
             secret.touch(mode=0o600)
             secret.write_text(self.password)
@@ -193,16 +198,26 @@ class TrytonServer:
         return name
 
     def copy(self, template: str, name: str) -> None:
-        """A fresh database from a template in which nobody works; the old one goes."""
+        """A fresh database from a template in which nobody works, opened; the old one goes."""
+        self.prepare(template, name)
+        self.open(name)
+
+    def prepare(self, template: str, name: str) -> None:
+        """``copy``, but not opened yet: the process finds no database made after its first."""
         self.drop(name)
         self._execute("CREATE DATABASE {} TEMPLATE {}", name, template)
-        self.open(name)
+        self._let_commits_wait_for_no_disk(name)
 
     def restore(self, dump: Path, name: str) -> None:
         """A database from a dump."""
         self.drop(name)
         self._execute("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'", name)
+        self._let_commits_wait_for_no_disk(name)
         self._run("pg_restore", "--no-owner", "-d", f"{self.postgres_url}/{name}", dump)
+
+    def _let_commits_wait_for_no_disk(self, name: str) -> None:
+        """What is lost when the machine fails can be made again; what is kept is dumped."""
+        self._execute("ALTER DATABASE {} SET synchronous_commit = off", name)
 
     def dump(self, name: str, path: Path) -> None:
         """A database's content as a file."""
@@ -289,6 +304,14 @@ class TrytonServer:
             env={**os.environ, "TRYTONPASSFILE": password_file},
         )
 
+    def _ease_log_ins(self, name: str) -> None:
+        """Keep the password in the form that is checked fast, before the first log-in does it."""
+        made = _ran([*self._launcher(), "hash"], said=self.password.encode()).decode().strip()
+        with psycopg.connect(f"{self.postgres_url}/{name}") as connection:
+            connection.execute(
+                "UPDATE res_user SET password_hash = %s WHERE login = %s", (made, USER)
+            )
+
     def _rename(self, before: str, after: str) -> None:
         """Rename a database; Tryton's own idle connections to it end."""
         self.query(
@@ -315,14 +338,15 @@ class TrytonServer:
 
 def _ran(
     command: Sequence[str | Path], *, said: bytes = b"", env: Mapping[str, str] | None = None
-) -> None:
-    """Run a program to its end. Raises ConfigError with its last words when it fails."""
+) -> bytes:
+    """What a program says until its end. Raises ConfigError with its last words when it fails."""
     ended = subprocess.run(
         command, input=said, capture_output=True, timeout=_INIT_SECONDS, env=env, check=False
     )
     if ended.returncode:
         words = ended.stderr.decode("utf-8", "replace")[-800:]
         raise ConfigError(f"{Path(command[0]).name} failed: {words}", code="tryton_program")
+    return ended.stdout
 
 
 def cache_folder() -> Path:

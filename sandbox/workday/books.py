@@ -18,7 +18,8 @@ __all__ = ["Books", "ClockPort"]
 
 ZERO = Decimal(0)
 _RANGES = {"invoice": "10000001", "adjustment": "20000001", "payment": "30000001",
-           "application": "90000001"}  # fmt: skip
+           "refund": "40000001", "application": "90000001"}  # fmt: skip
+_LINES = "Customer_Invoice_Line_Replacement_Data"
 _REMITTANCE = "Customer_Payment_Remittance_Advice_Data"
 _DETAILS = "Customer_Payment_Remittance_Advice_Details_Data"
 
@@ -43,15 +44,35 @@ class Books:
     # -- posting --------------------------------------------------------------------------------
 
     def post_invoice(self, record: Record, path: tuple[str, ...]) -> None:
-        """Receivable against revenue. Raises ValidationFault; nothing was posted then."""
+        """Receivable against what each line's revenue category is posted to.
+
+        Raises:
+            ValidationFault: nothing was posted then.
+        """
         values = record.values
         amount = values["Control_Amount_Total"]
         party = values["Customer_Reference"]["id"]
         lines = [
             Line(self._settings.ar_account, amount, party),
-            Line(self._settings.revenue_account, -amount),
+            *(Line(account, -part) for account, part in self._credited(values, path)),
         ]
         self._post(record, values["Accounting_Date"], values["Invoice_Date"], lines, path)
+
+    def _credited(
+        self, values: Mapping[str, Any], path: tuple[str, ...]
+    ) -> list[tuple[str, Decimal]]:
+        """Ledger accounts that an invoice credits, by its lines."""
+        settings, total = self._settings, values["Control_Amount_Total"]
+        credited = []
+        for line in values.get(_LINES) or [{"Extended_Amount": total}]:
+            category = (line.get("Revenue_Category_Reference") or {"id": ""})["id"]
+            account = settings.category_accounts.get(category, settings.revenue_account)
+            credited.append((account, line.get("Extended_Amount") or ZERO))
+        if sum((part for _, part in credited), ZERO) != total:
+            raise ValidationFault(
+                "The control amount is not the sum of the lines.", (*path, "Control_Amount_Total")
+            )
+        return credited
 
     def post_adjustment(self, record: Record, path: tuple[str, ...]) -> None:
         """More or less due from the customer; a decrease is applied to its invoice if asked."""
@@ -91,6 +112,36 @@ class Books:
         self._post(record, values["Payment_Date"], values["Payment_Date"], lines, path)
         reference = f"{values['Company_Reference']['id']}|{values.get('Payment_Number') or ''}"
         self._state.bank_references.setdefault(reference, []).append(record.wid)
+
+    def post_refund(self, record: Record, path: tuple[str, ...]) -> None:
+        """What is on account of payments goes back to their customer; it is used up by that."""
+        values = record.values
+        amount, customer = values["Total_Refund_Amount"], values["Customer_Reference"]["id"]
+        here = (*path, "On_Account_Payments")
+        payments = []
+        for line in values.get("On_Account_Payments") or ():
+            reference = line.get("Customer_Payment_Reference")
+            payment = self._state.find("payment", reference) if reference else None
+            if payment is None:
+                raise ValidationFault("Customer_Payment_Reference is required.", here)
+            payer = payment.values.get("Remitfrom_Customer_Reference")
+            if payer is None or payer["id"] != customer:
+                raise ValidationFault("The payment is of another customer.", here)
+            payments.append(payment)
+        left = sum((self._state.open_amount(payment) for payment in payments), ZERO)
+        if not payments or amount != left:
+            raise ValidationFault(
+                f"The refund exceeds the amount due of its payments or leaves some: {left} is on "
+                "account.", (*path, "Total_Refund_Amount"),
+            )  # fmt: skip
+        day = values["Customer_Refund_Date"]
+        lines = [
+            Line(self._settings.ar_account, amount, customer),
+            Line(self._settings.bank_account, -amount),
+        ]
+        self._post(record, day, day, lines, path)
+        for payment in payments:
+            self._apply(payment, record, self._state.open_amount(payment))
 
     def identify(self, payment: Record, customer: str, path: tuple[str, ...]) -> None:
         """A payment without customer gets one: it moves to the customer's account."""
@@ -157,7 +208,11 @@ class Books:
         done = self._applied_of(record)
         if any(abs(wanted.get(wid, ZERO)) < abs(amount) for wid, amount in done.items()):
             raise ValidationFault("Remittance advice that was applied cannot be removed.", here)
-        if sum(wanted.values(), ZERO) > values["Payment_Amount"]:
+        asked = sum(wanted.values(), ZERO)
+        is_refunded = bool(
+            record.item and asked - sum(done.values(), ZERO) > self._state.open_amount(record)
+        )
+        if asked > values["Payment_Amount"] or is_refunded:
             raise ValidationFault(
                 "The remittance advice exceeds the payment amount.", (*here, "Amount_to_Pay")
             )

@@ -31,12 +31,17 @@ _PUTS = {
         "payment", "Customer_Payment_Data", "Customer_Payment_for_Invoices_Reference_ID",
         "Customer_Payment_for_Invoices_Reference",
     ),
+    "Submit_Customer_Refund": (
+        "refund", "Customer_Refund_Data", "Customer_Refund_Reference_ID",
+        "Customer_Refund_Reference",
+    ),
 }  # fmt: skip
 _PREFIXES = {
     "customer": "CUSTOMER",
     "invoice": "CUSTOMER_INVOICE",
     "adjustment": "CUSTOMER_INVOICE_ADJUSTMENT",
     "payment": "CUSTOMER_PAYMENT",
+    "refund": "CUSTOMER_REFUND",
 }
 _REQUIRED = {
     "customer": ("Customer_Name",),
@@ -52,7 +57,17 @@ _REQUIRED = {
         "Company_Reference", "Payment_Currency_Reference", "Payment_Date",
         "Payment_Type_Reference", "Payment_Amount",
     ),
+    "refund": (
+        "Company_Reference", "Customer_Reference", "Currency_Reference", "Customer_Refund_Date",
+        "Total_Refund_Amount", "Payment_Type_Reference",
+    ),
 }  # fmt: skip
+_AMOUNTS = {
+    "invoice": "Control_Amount_Total",
+    "adjustment": "Control_Amount_Total",
+    "payment": "Payment_Amount",
+    "refund": "Total_Refund_Amount",
+}
 #: What Workday works out itself: sent along, it is not kept.
 _OWN = ("Amount_Due", "Payment_Status", "Document_Status", "Payment_Application_Status")
 #: What the books were posted with: it cannot be changed by another put.
@@ -129,8 +144,8 @@ class Changing:
         for name in _REQUIRED[kind]:
             if values.get(name) is None:
                 raise ValidationFault(f"{name} is required.", (*path, name))
-        name = "Payment_Amount" if kind == "payment" else "Control_Amount_Total"
-        if kind != "customer" and values[name] <= 0:
+        name = _AMOUNTS.get(kind, "")
+        if name and values[name] <= 0:
             raise ValidationFault("The amount must be greater than zero.", (*path, name))
         if kind == "customer" and values.get("Credit_Limit") is not None:
             if not values.get("Credit_Limit_Currency_Reference"):
@@ -169,6 +184,8 @@ class Changing:
                 self._books.check_remittance(record, values, path)
                 values.setdefault("Payment_Number", f"CP-{self._state.next_serial():08}")
                 self._books.post_payment(record, path)
+            case "refund":
+                self._books.post_refund(record, path)
         self._state.add(record)
         if kind == "payment" and values.get("Ready_to_AutoApply"):
             self._books.wait_for_apply(record)
@@ -176,6 +193,8 @@ class Changing:
 
     def _replace(self, record: Record, values: Tree, id_name: str, path: Path) -> None:
         """What the request says is all there is from now on."""
+        if record.kind == "refund":
+            raise ValidationFault("A submitted customer refund is fixed.", path)
         if record.kind in ("invoice", "adjustment"):
             self._amend(record, values, path)
             return

@@ -28,12 +28,14 @@ _KINDS = {
     "Get_Customer_Invoices": "invoice",
     "Get_Customer_Invoice_Adjustments": "adjustment",
     "Get_Customer_Payments": "payment",
+    "Get_Customer_Refunds": "refund",
 }
 _DATA = {
     "customer": "Customer_Data",
     "invoice": "Customer_Invoice_Data",
     "adjustment": "Customer_Invoice_Adjustment_Data",
     "payment": "Customer_Payment_Data",
+    "refund": "Customer_Refund_Data",
 }
 #: Criteria that compare a date of the data: field, and whether the row's must not be earlier.
 _DATES = {

@@ -79,6 +79,8 @@ def descriptor_of(record: Record) -> str:
             return str(values.get("Customer_Name") or record.id)
         case "payment":
             return f"Customer Payment: {values.get('Payment_Number') or record.id}"
+        case "refund":
+            return f"Customer Refund: {record.id}"
         case "adjustment":
             return f"Customer Invoice Adjustment: {values.get('Invoice_Number') or record.id}"
         case _:

@@ -87,6 +87,13 @@ _READS = {
         ),
         "Include_Customer_Payment_Data:boolean",
     ),
+    "Get_Customer_Refunds": (
+        "Customer_Refund",
+        "Customer_Refund_Reference:ref Customer_Refund_Data:Customer_Refund_Data",
+        "Customer_Refund_Reference:ref*",
+        "Company_Reference:ref* Customers_Reference:ref*",
+        "Include_Customer_Refund_Data:boolean",
+    ),
 }
 
 _DATA = {
@@ -161,6 +168,12 @@ _DATA = {
     "Customer_Payment_Remittance_Advice_Details_Data*",
     "Customer_Payment_Remittance_Advice_Details_Data": "Remittance_Advice_Type_Reference:ref "
     "Detail_Information",
+    # -- refunds
+    "Customer_Refund_Data": "Customer_Refund_Reference_ID Submit:boolean Company_Reference:ref "
+    "Customer_Reference:ref Currency_Reference:ref Customer_Refund_Date:date "
+    "Total_Refund_Amount:decimal Memo Payee_Reference:ref Payment_Type_Reference:ref "
+    "On_Account_Payments:On_Account_Payments*",
+    "On_Account_Payments": "Customer_Payment_Reference:ref",
     # -- what changes something, and what it answers
     "Put_Customer_Request": "Customer_Reference:ref Customer_Data:Customer_Data",
     "Put_Customer_Response": "Customer_Reference:ref",
@@ -179,6 +192,11 @@ _DATA = {
     "Put_Customer_Payment_Request": "Customer_Payment_for_Invoices_Reference:ref "
     "Customer_Payment_Data:Customer_Payment_Data",
     "Put_Customer_Payment_Response": "Customer_Payment_for_Invoices_Reference:ref",
+    "Submit_Customer_Refund_Request": "Customer_Refund_Reference:ref "
+    "Business_Process_Parameters:Business_Process_Parameters "
+    "Customer_Refund_Data:Customer_Refund_Data",
+    "Submit_Customer_Refund_Response": "Customer_Refund_Reference:ref "
+    "Exceptions_Response_Data:Exception_Data*",
     "Put_Customer_Invoice_Collection_Information_Request": "Customer_Invoice_Reference:ref "
     "Customer_Invoice_Collection_Information_Data:Collection_Information_Data",
     "Put_Customer_Invoice_Collection_Information_Response": "Customer_Invoice_Reference:ref",
@@ -214,6 +232,7 @@ ADD_ONLY = frozenset(
         "Put_Customer_Payment",
         "Submit_Customer_Invoice",
         "Submit_Customer_Invoice_Adjustment",
+        "Submit_Customer_Refund",
     )
 )
 

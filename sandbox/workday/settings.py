@@ -58,7 +58,9 @@ def _lists() -> Mapping[str, Mapping[str, str]]:
         "Dispute_Reason_ID": _ids(
             "PRICE;QUANTITY;DAMAGE;RETURN;FREIGHT;TAX;DUPLICATE;LATE;PROMOTION;REBATE;OTHER"
         ),
-        "Revenue_Category_ID": _ids("SERVICES=Services"),
+        "Revenue_Category_ID": _ids(
+            "SERVICES=Services;RETURNED_PAYMENT=Returned payments;DEBIT_MEMO=Debit memos"
+        ),
         "Sales_Item_ID": _ids("SERVICE=Service"),
     }
 
@@ -75,6 +77,8 @@ class WorkdaySettings:
         auto_apply_seconds: how long Workday takes to apply a remittance, by the clock.
         echoes_moment: whether an answer names the ``As_Of_Entry_DateTime`` that it used.
         checks_order: whether elements out of the schema's order are refused.
+        category_accounts: revenue category to the ledger account that its lines credit, as the
+            tenant's posting rules say it; any other is revenue.
         duplicate_words: what a second ``Add_Only`` with one id is told. Not verified.
         token_seconds: life of an OAuth token.
         report_owner: who owns the custom reports; it stands in their address.
@@ -97,6 +101,9 @@ class WorkdaySettings:
     revenue_account: str = "41000000"
     adjustment_account: str = "44100000"
     difference_account: str = "71000000"
+    category_accounts: Mapping[str, str] = field(
+        default_factory=lambda: {"RETURNED_PAYMENT": "11001000", "DEBIT_MEMO": "44100000"}
+    )
     rates: Mapping[tuple[str, str], Decimal] = field(
         default_factory=lambda: {("CAD", "USD"): Decimal("0.72")}
     )

@@ -25,6 +25,7 @@ ID_TYPES = {
     "invoice": "Customer_Invoice_Reference_ID",
     "adjustment": "Customer_Invoice_Adjustment_Reference_ID",
     "payment": "Customer_Payment_for_Invoices_Reference_ID",
+    "refund": "Customer_Refund_Reference_ID",
 }
 
 
@@ -44,7 +45,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """One part of a payment or adjustment that pays one invoice."""
+    """One part of a payment or adjustment that pays one invoice, or that a refund gives back."""
 
     id: str
     company_code: str

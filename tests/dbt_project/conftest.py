@@ -49,6 +49,7 @@ class Built:
             "DBT_TARGET_PATH": str(self.home / "target"),
             "DBT_LOG_PATH": str(self.home / "logs"),
             "DBT_USE_COLORS": "false",
+            "DBT_LOG_LEVEL_FILE": "none",  # what is asked of it stands in its output
         }
         command = [sys.executable, "-W", "ignore", "-m", "dbt.cli.main", *arguments]
         return subprocess.run(

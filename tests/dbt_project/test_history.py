@@ -1,4 +1,4 @@
-"""Daily history and versions over several runs, in one dbt process, starting from nothing.
+"""Daily history, versions and a build that fails: several runs, one dbt process, from nothing.
 
 The builds are made once; each test looks at what stood in the tables after some of them.
 """
@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from ingestion.common.warehouse import Run, open_warehouse, write_config
-from orchestration.dbt_process import DbtProcess
+from orchestration.dbt_process import DbtFailed, DbtProcess
 from tests.dbt_project.conftest import Built
 from tests.dbt_project.small_story import ONE, TWO, tell
 from tests.support.dbt import lend_parse
@@ -23,6 +23,7 @@ from tests.support.warehouse import SmallWarehouse, small_config
 FIRST, SECOND = date(2020, 6, 1), date(2020, 6, 2)
 AGING, CREDIT = "marts.fct_aging_daily", "marts.fct_credit_daily"
 TERMS, LINKS = "history.credit_terms_versions", "history.customer_links_versions"
+RECEIPTS, EXPOSURE = "intermediate.int_receipts_mapped", "marts.fct_credit"
 Row = dict[str, Any]
 
 
@@ -41,7 +42,7 @@ class After:
 def _look(path: Path) -> dict[str, list[Row]]:
     with duckdb.connect(str(path), read_only=True) as connection:
         found: dict[str, list[Row]] = {}
-        for table in (AGING, CREDIT, TERMS, LINKS):
+        for table in (AGING, CREDIT, TERMS, LINKS, RECEIPTS, EXPOSURE):
             rows = connection.execute(f"select * from {table} order by all")
             names = [column[0] for column in rows.description or ()]
             found[table] = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
@@ -67,6 +68,11 @@ def _unchanged(_: duckdb.DuckDBPyConnection) -> None:
     return
 
 
+def _drifted(connection: duckdb.DuckDBPyConnection) -> None:
+    """A bank entry's amount goes under another name, though dbt was not told."""
+    connection.execute("alter table bank_files_raw.entries rename amount to money")
+
+
 def _linked_again(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "update salesforce_raw.accounts set ERP_Customer_Id__c = '4' where Id = '001E'"
@@ -89,7 +95,8 @@ def history(built: Built, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         built = dbt.build(is_refresh=bool(seen))
         seen[name] = After(built.counts, _look(path))
 
-    with DbtProcess(path, home) as dbt:
+    kinds = {system.kind for system in small_config().systems.values()}
+    with DbtProcess(path, home, kinds) as dbt:
         with SmallWarehouse(path) as warehouse:
             pass
         run("empty", FIRST, _unchanged)
@@ -101,12 +108,24 @@ def history(built: Built, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         run("unchanged", FIRST, _unchanged)
         run("next day", SECOND, _linked_again)
         run("restated", FIRST, _unchanged)
+        with pytest.raises(DbtFailed):
+            run("failed", FIRST, _drifted)
+        seen["failed"] = After({}, _look(path))
     return seen
 
 
 def test_an_empty_warehouse_builds_and_has_no_history(history: dict[str, After]) -> None:
-    assert history["empty"].tables == {AGING: [], CREDIT: [], TERMS: [], LINKS: []}
+    tables = history["empty"].tables
+    assert [tables[name] for name in (AGING, CREDIT, TERMS, LINKS)] == [[], [], [], []]
     assert "error" not in history["empty"].counts
+
+
+def test_a_table_that_cannot_be_made_stays_as_it_was_and_what_stands_on_it_too(
+    history: dict[str, After],
+) -> None:
+    assert len(history["restated"].tables[RECEIPTS]) > 0
+    assert history["failed"].tables[RECEIPTS] == history["restated"].tables[RECEIPTS]
+    assert history["failed"].tables[EXPOSURE] == history["restated"].tables[EXPOSURE]
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_a_file_that_was_refused_while_planning_is_still_reported_by_the_next_re
 
 
 def test_nobody_is_to_be_held_over_receipts_that_are_not_posted_yet(planned: Planned) -> None:
-    """Nothing is posted in a plan, so every receipt waits; those it pays for are in good standing."""
+    """Nothing is posted in a plan, so every receipt waits; who paid is in good standing."""
     with duckdb.connect(str(planned.scene.home / "warehouse.duckdb"), read_only=True) as warehouse:
         held = {c for (c,) in warehouse.sql(_HELD).fetchall()}
         over = {c for (c,) in warehouse.sql(_OVER_LIMIT).fetchall()}

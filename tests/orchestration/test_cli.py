@@ -26,6 +26,7 @@ COMMANDS = (
     "links",
     "assign",
     "refund",
+    "debit-memo",
     "disputes",
     "predict",
     "demo",

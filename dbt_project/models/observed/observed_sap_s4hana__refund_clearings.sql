@@ -1,11 +1,20 @@
--- Refunds that the ERP holds as cleared.
+-- Refunds, and returns of receipts that paid nothing, that the ERP holds as cleared.
 with refunds as (
     select
         system_id,
-        business_key as receipt_id,
+        case
+            when object_name = 'refunds' then business_key || '-refund'
+            else (payload ->> '$.receipt_key') || '-returned'
+        end as object_key,
         external_key
     from {{ source('ledger', 'commands') }}
-    where object_name = 'refunds' and coalesce(external_key, '') <> ''
+    where
+        kind = 'sap_s4hana'
+        and coalesce(external_key, '') <> ''
+        and (
+            object_name = 'refunds'
+            or (object_name = 'returned_payments' and (payload ->> '$.lines') is null)
+        )
 ),
 
 items as (
@@ -15,7 +24,7 @@ items as (
 
 select
     items.system_id,
-    refunds.receipt_id || '-refund' as object_key,
+    refunds.object_key,
     items.company_code,
     items.customer,
     items.currency_code,

@@ -65,6 +65,8 @@ select
     min(document_reference) as bank_reference,
     cast(null as varchar) as item_text,
     cast(null as varchar) as lines,
+    cast(null as varchar) as receipt_document,
+    cast(null as varchar) as receipt_key,
     company_code || '/' || min(fiscal_year) || '/' || min(accounting_document) as native_id
 from found
 group by system_id, receipt_id, company_code

@@ -1,16 +1,33 @@
--- Refunds that people agreed to, against the receipt that they give back: two open items of one
--- customer that close each other. A refund that is still to be posted is waited for.
+-- Refunds that people agreed to, and what the bank took back of receipts that paid nothing, against
+-- the receipt that goes back: two open items of one customer that close each other. A refund that
+-- is still to be posted is waited for.
 with refunds as (
     select
         system_id,
         business_key as receipt_id,
+        '-refund' as suffix,
         external_key,
         payload ->> '$.customer' as customer,
         state = 'verified' as is_posted
     from {{ source('ledger', 'commands') }}
     where
         object_name = 'refunds'
+        and kind = 'sap_s4hana'
         and state not in ('awaiting_approval', 'rejected', 'dead', 'superseded', 'void')
+    union all
+    select
+        system_id,
+        payload ->> '$.receipt_key' as receipt_id,
+        '-returned' as suffix,
+        external_key,
+        payload ->> '$.customer' as customer,
+        true as is_posted
+    from {{ source('ledger', 'commands') }}
+    where
+        object_name = 'returned_payments'
+        and kind = 'sap_s4hana'
+        and state = 'verified'
+        and (payload ->> '$.lines') is null
 ),
 
 receipts as (
@@ -28,7 +45,7 @@ customers as (
 
 select
     receipts.system_id,
-    receipts.receipt_id || '-refund' as object_key,
+    receipts.receipt_id || refunds.suffix as object_key,
     receipts.company_code,
     refunds.customer,
     receipts.currency_code,

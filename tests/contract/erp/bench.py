@@ -6,6 +6,18 @@ in the vendor's own words how to make and look at things there. All that can go 
 (throttling, lost answers, broken answers) the suite does itself, at the transport, so that a kind
 without a sandbox is tested alike. Reading and writing always go through the product's own code:
 ``ingestion.<kind>.read`` and ``reverse_etl.<kind>.writer``.
+
+Returned payments, refunds and debit memos (``test_effects.py``) are built by the suite itself from
+the fields that ``governance.yml`` lists for the kind. An adapter offers for them:
+
+- ``Shape.effect_writes``: per object the requests that write it, in order, so that the suite can
+  lose the answer of each; ``Shape.effect_values``: fields that only this kind has, or has otherwise
+  (``bank_gl_account``); ``Shape.uses_up_receipts``; ``Shape.missing_objects``;
+- ``books()`` and ``unapplied_amount(receipt_id)``;
+- ``open_amount(number)`` and ``items()`` that know a debit memo by its ``document_reference`` and
+  what a returned payment opened again by the invoice's number, not only what ``post_invoice`` made;
+- the receipt's document is taken from ``application(...)``: its payload's ``receipt_document`` or
+  ``payment_document``. ``application`` is then also called without lines.
 """
 
 import importlib
@@ -22,13 +34,49 @@ from ingestion.common.config import System
 from ingestion.common.transport import Response, Transport
 from reverse_etl.delivery.writer import Sending
 
-__all__ = ["CLOSED_DAY", "NOW", "TODAY", "ErpBench", "Shape", "bench_kinds", "make_bench"]
+__all__ = [
+    "CLOSED_DAY",
+    "NOW",
+    "TODAY",
+    "Books",
+    "ErpBench",
+    "Shape",
+    "Write",
+    "bench_kinds",
+    "make_bench",
+]
 
 #: The day on which every bench's clock stands; a bench opens the months from January 2026.
 NOW = datetime(2026, 5, 22, 8, 0, tzinfo=UTC)
 TODAY = date(2026, 5, 22)
 #: A day in a month that every bench has closed.
 CLOSED_DAY = date(2025, 11, 14)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A request that writes: texts in its address and in its body, and its HTTP method."""
+
+    path: str
+    method: str = "POST"
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The books of the bench's company now, in its own currency (USD): debits positive.
+
+    Attributes:
+        bank: balance of the bank's G/L account that effects name.
+        receivables: balance of the receivables account(s) in the general ledger.
+        items: what is open of all items of customers, from the sub-ledger; equal by right.
+        is_balanced: whether the debits of all journals equal their credits.
+    """
+
+    bank: Decimal
+    receivables: Decimal
+    items: Decimal
+    is_balanced: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +97,11 @@ class Shape:
         currencies: in which the company can post; JPY and KWD among them where the vendor can.
         is_virtual: whether time may be virtual (nothing of it waits for a real socket).
         settle_seconds: how long an accepted write may take to be seen, in the bench's own time.
+        effect_writes: the requests that write a returned payment, refund or debit memo, in order.
+        effect_values: payload values of these objects that differ from the suite's own.
+        uses_up_receipts: whether a refund or return closes its receipt itself (else a command of
+            its own does).
+        missing_objects: those of the three that the vendor does not have.
     """
 
     read_path: str
@@ -64,6 +117,10 @@ class Shape:
     is_virtual: bool = True
     settle_seconds: float = 0.0
     item_objects: tuple[str, ...] = ()
+    effect_writes: Mapping[str, tuple[Write, ...]] = field(default_factory=dict)
+    effect_values: Mapping[str, Any] = field(default_factory=dict)
+    uses_up_receipts: bool = True
+    missing_objects: tuple[str, ...] = ()
     bad_answers: Mapping[str, Response] = field(default_factory=dict)
     """Answers of this vendor's protocol that are wrong in a way of their own, by a name; the suite
     adds HTML, half a page and a wrong content type."""
@@ -123,7 +180,8 @@ class ErpBench(Protocol):
         ...
 
     def items(self, warehouse: duckdb.DuckDBPyConnection) -> dict[str, Decimal]:
-        """Live invoices by number, with their original amounts, from the kind's raw tables."""
+        """Live invoices and debit memos by number, with their original amounts, from the kind's
+        raw tables."""
         ...
 
     def payment(self, receipt_id: str, amount: str, **changes: Any) -> Sending:
@@ -147,7 +205,16 @@ class ErpBench(Protocol):
         ...
 
     async def open_amount(self, number: str) -> Decimal:
-        """What is open of an invoice now, asked of the books or through the vendor's protocol."""
+        """What is open now of all that the customer calls by that number, asked of the books or
+        through the vendor's protocol."""
+        ...
+
+    async def unapplied_amount(self, receipt_id: str) -> Decimal:
+        """What is left of a receipt for cash application, without sign, in the books themselves."""
+        ...
+
+    async def books(self) -> Books:
+        """The company's books, asked of the books themselves."""
         ...
 
     def move_clock(self, seconds: float) -> None:

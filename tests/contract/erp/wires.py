@@ -16,9 +16,10 @@ T = TypeVar("T")
 
 @dataclass
 class Disturbed:
-    """Passes requests on; those with ``path`` (and ``method``) in their address are disturbed.
+    """Passes requests on; those with ``path`` in their address, of ``method``, are disturbed.
 
     Attributes:
+        content: text that must also stand in the body, where one address serves all.
         before: acts before the request of that number (counted from 1) goes out.
         answers: what requests get instead of the vendor's answer, by number.
         lost: numbers whose answer is lost after the vendor had its effect.
@@ -32,10 +33,15 @@ class Disturbed:
     answers: dict[int, Response] = field(default_factory=dict)
     lost: frozenset[int] = frozenset()
     spoils: dict[int, Callable[[Response], Response]] = field(default_factory=dict)
+    content: str = ""
     seen: int = 0
 
     async def send(self, request: Request) -> Response:
-        is_meant = self.path in request.url and self.method in ("", request.method)
+        is_meant = (
+            self.path in request.url
+            and self.method in ("", request.method)
+            and self.content.encode() in (request.body or b"")
+        )
         if not is_meant:
             return await self.inner.send(request)
         self.seen += 1

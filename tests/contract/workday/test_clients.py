@@ -150,6 +150,30 @@ def test_zeep_adjusts_disputes_and_sets_a_limit(service: Any, tenant: Tenant) ->
     assert tenant.record("customer", "C-1").values["Credit_Limit"] == Decimal(9000)
 
 
+def test_zeep_refunds_what_is_on_account_of_a_payment(service: Any, tenant: Tenant) -> None:
+    service.Put_Customer_Payment(Customer_Payment_Data=payment("PAY-BACK", "12.50"), Add_Only=True)
+    paid = ref("Customer_Payment_for_Invoices_Reference_ID", "PAY-BACK")
+    answer = service.Submit_Customer_Refund(
+        Customer_Refund_Data={
+            "Customer_Refund_Reference_ID": "REFUND-1",
+            "Submit": True,
+            "Company_Reference": ref("Company_Reference_ID", "W100"),
+            "Customer_Reference": ref("Customer_ID", "C-1"),
+            "Currency_Reference": ref("Currency_ID", "USD"),
+            "Customer_Refund_Date": date(2026, 5, 22),
+            "Total_Refund_Amount": Decimal("12.50"),
+            "Payment_Type_Reference": ref("Payment_Type_ID", "EFT"),
+            "On_Account_Payments": [{"Customer_Payment_Reference": paid}],
+        },
+        Add_Only=True,
+    )
+    (row,) = service.Get_Customer_Refunds(
+        Request_References={"Customer_Refund_Reference": [answer.Customer_Refund_Reference]}
+    ).Response_Data.Customer_Refund
+    assert row.Customer_Refund_Data.Total_Refund_Amount == Decimal("12.50")
+    assert tenant.app.state.open_amount(tenant.record("payment", "PAY-BACK")) == 0
+
+
 def test_zeep_is_told_of_a_wrong_password_and_of_page_zero(wsdl: str, service: Any) -> None:
     stranger = zeep.Client(wsdl, wsse=UsernameToken("nobody@nowhere", "x")).service
     with pytest.raises(Fault, match="invalid username or password"):

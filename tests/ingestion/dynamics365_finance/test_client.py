@@ -1,10 +1,12 @@
 """The client of Dynamics 365: tokens, companies, pages, errors with their ids, writes sent once."""
 
 import asyncio
+import re
 from decimal import Decimal
 
 import pytest
 
+from ingestion import dynamics365_finance
 from ingestion.common.config import System
 from ingestion.common.errors import (
     ConfigError,
@@ -134,8 +136,6 @@ def test_a_refusal_shows_the_validation_text_and_both_ids():
         LOST,
         answer(500, "x"),
         answer(503, "<html>", Retry_After="3"),
-        answer(200, "<html>"),
-        answer(200, "{"),
     ],
 )
 def test_a_write_without_a_certain_answer_is_unknown_and_not_sent_again(bad):
@@ -152,23 +152,72 @@ def test_a_write_that_certainly_had_no_effect_says_so(bad):
         asyncio.run(client.change("POST", "X", {}))
 
 
-def test_a_batch_answer_that_is_cut_or_of_another_kind_is_unknown():
-    for bad in (
-        answer(200, "{}", Content_Type="application/json"),
-        answer(200, "--b\r\n\r\nHTTP/1.1 200 OK", Content_Type="multipart/mixed; boundary=b"),
-        answer(200, "--b--\r\n", Content_Type="multipart/mixed; boundary=b"),
-    ):
-        client, _, _ = client_of(TOKEN, bad)
-        with pytest.raises(OutcomeUnknown):
-            asyncio.run(client.batch([[Operation("POST", "X", {"A": 1})]]))
+JSON = "application/json; odata.metadata=minimal"
+REQUEST_ID = r"request id [0-9a-f-]{36}"
+BAD_ANSWERS = {
+    "HTML": answer(200, "<html><body>Maintenance</body></html>", Content_Type="text/html"),
+    "half of it": answer(200, page("a").body[:-9], Content_Type=JSON),
+    "a wrong content type": answer(200, page("a").body, Content_Type="text/plain"),
+    "an error inside a 200": answer(200, {"error": {"code": "", "message": "x"}}),
+}
 
 
-def test_an_error_inside_a_200_and_html_are_read_again_and_then_an_error_with_the_request_id():
-    wrong = answer(200, {"error": {"code": "", "message": "x"}})
-    client, vendor, _ = client_of(TOKEN, *[wrong] * 6)
-    with pytest.raises(VendorAnswerInvalid, match="request id"):
+@pytest.mark.parametrize("bad", BAD_ANSWERS.values(), ids=BAD_ANSWERS)
+def test_a_bad_answer_to_a_read_is_asked_for_again_and_then_an_error_with_the_request_id(bad):
+    client, vendor, _ = client_of(TOKEN, *[bad] * 6)
+    with pytest.raises(VendorAnswerInvalid, match=REQUEST_ID):
         asyncio.run(all_pages(client))
     assert len(vendor.asked) == 7
+
+
+@pytest.mark.parametrize("bad", BAD_ANSWERS.values(), ids=BAD_ANSWERS)
+def test_a_bad_answer_to_a_write_is_unknown_with_the_request_id_and_sent_once(bad):
+    client, vendor, _ = client_of(TOKEN, bad)
+    with pytest.raises(OutcomeUnknown, match=REQUEST_ID):
+        asyncio.run(client.change("POST", "X", {}))
+    assert len(vendor.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        answer(200, "<html>", Content_Type="text/html"),
+        answer(200, {"error": {"code": "", "message": "x"}}),
+        answer(200, "--b\r\n\r\nHTTP/1.1 200 OK", Content_Type="multipart/mixed; boundary=b"),
+        answer(200, "--b--\r\n", Content_Type="multipart/mixed; boundary=b"),
+    ],
+)
+def test_a_batch_answer_that_is_cut_or_of_another_kind_is_unknown_with_the_request_id(bad):
+    client, _, _ = client_of(TOKEN, bad)
+    with pytest.raises(OutcomeUnknown, match=REQUEST_ID):
+        asyncio.run(client.batch([[Operation("POST", "X", {"A": 1})]]))
+
+
+@pytest.mark.parametrize(
+    "part", ["Content-Type: text/html\r\n\r\n<html>", 'X: y\r\n\r\n{"A":', '\r\n{"error":{}}']
+)
+def test_a_bad_part_of_a_batch_is_unknown_for_its_change_set(part):
+    body = f"--b\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 201 Created\r\n{part}\r\n--b--"
+    client, _, _ = client_of(TOKEN, answer(200, body, Content_Type="multipart/mixed; boundary=b"))
+    (result,) = asyncio.run(client.batch([[Operation("POST", "X", {"A": 1})]]))
+    assert isinstance(result, OutcomeUnknown)
+    assert re.search(REQUEST_ID, result.message)
+
+
+def test_a_symbol_that_the_product_does_not_have_stops_the_reading_of_its_set():
+    spec = next(one for one in dynamics365_finance.OBJECTS if one.name == "customers")
+    row = page("a").body.replace(b'"K":"a"', b'"OnHoldStatus":"Perhaps","NameAlias":"x\\"y"')
+    client, vendor, _ = client_of(TOKEN, answer(200, row, Content_Type=JSON))
+
+    async def read():
+        async for one in dynamics365_finance._pages(client, SYSTEM, spec, None):
+            assert not one
+
+    with pytest.raises(VendorAnswerInvalid, match=REQUEST_ID) as caught:
+        asyncio.run(read())
+    assert caught.value.code == "unknown_value"
+    assert "OnHoldStatus 'Perhaps' is none of" in caught.value.message
+    assert len(vendor.asked) == 2, "it will not get better by asking again"
 
 
 def test_no_float_ever_becomes_a_body():

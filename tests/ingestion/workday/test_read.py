@@ -1,6 +1,7 @@
 """Reading Workday: one moment for all pages, exact amounts, typed errors for what is no answer."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -25,6 +26,7 @@ from tests.ingestion.support import answer
 from tests.sandbox.workday.tenant import NOW, Tenant
 
 XML = "text/xml; charset=utf-8"
+CORRELATION_ID = r"\(correlation id [0-9a-f-]{36}\)"
 
 
 @dataclass
@@ -160,9 +162,9 @@ def spoiled(tenant: Tenant, change: Callable[[bytes], bytes]) -> WorkdayClient:
     return tenant.make_client(Spoiling())
 
 
-def first_page(client: WorkdayClient) -> None:
+def first_page(client: WorkdayClient, place: int = 1) -> None:
     async def ask() -> None:
-        async for page in workday._pages(client, workday.OBJECTS[1], ""):
+        async for page in workday._pages(client, workday.OBJECTS[place], ""):
             assert page
 
     asyncio.run(ask())
@@ -183,13 +185,55 @@ def test_a_page_that_cannot_be_believed_is_a_typed_error(
     with pytest.raises(error) as caught:
         first_page(spoiled(tenant, lambda body: body.replace(before, after)))
     assert caught.value.code == code
+    assert re.search(f"Get_Customer_Invoices {CORRELATION_ID}", caught.value.message)
 
 
-def test_a_broken_answer_names_the_request_by_its_correlation_id(tenant: Tenant) -> None:
-    with pytest.raises(
-        VendorAnswerInvalid, match=r"Get_Customer_Invoices \(correlation id [0-9a-f-]{36}\)"
-    ):
-        first_page(spoiled(tenant, lambda body: body[: len(body) // 2]))
+def _answered(change: Callable[[Response], Response]) -> Callable[[Tenant], WorkdayClient]:
+    def client_of(tenant: Tenant) -> WorkdayClient:
+        class Changing:
+            async def send(self, request: Request) -> Response:
+                return change(await tenant.transport().send(request))
+
+            async def close(self) -> None:
+                return None
+
+        return tenant.make_client(Changing())
+
+    return client_of
+
+
+#: What may come in place of the tenant's own answer, of SOAP and of reports.
+BAD_ANSWERS = {
+    "HTML": _answered(lambda _: answer(200, "<html>down</html>", Content_Type="text/html")),
+    "half of it": _answered(
+        lambda one: Response(one.status, one.headers, one.body[: len(one.body) // 2])
+    ),
+    "a wrong content type": _answered(lambda one: answer(200, one.body, Content_Type="text/plain")),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_ANSWERS.values(), ids=BAD_ANSWERS)
+@pytest.mark.parametrize("place", [1, -1], ids=["SOAP", "report"])
+def test_a_bad_answer_to_a_read_is_a_typed_error_with_its_correlation_id(
+    tenant: Tenant, bad: Callable[[Tenant], WorkdayClient], place: int
+) -> None:
+    # A token of the API client is not what is in question here.
+    alone = {k: v for k, v in tenant.system.credentials.items() if "client" not in k}
+    tenant.system = tenant.system.model_copy(update={"credentials": alone})
+    with pytest.raises(VendorAnswerInvalid, match=CORRELATION_ID):
+        first_page(bad(tenant), place)
+
+
+@pytest.mark.parametrize("body", [{"error": "no"}, {"Report_Entry": "x"}, {"Report_Entry": [1]}])
+def test_a_report_with_an_error_inside_a_200_is_a_typed_error_with_its_correlation_id(
+    tenant: Tenant, body: dict[str, object]
+) -> None:
+    wire = Listening(
+        tenant.transport(),
+        lambda request, _: answer(200, body) if "customreport2" in request.url else None,
+    )
+    with pytest.raises(VendorAnswerInvalid, match=f"customreport2.*{CORRELATION_ID}"):
+        first_page(tenant.make_client(wire), -1)
 
 
 def changed(tenant: Tenant, response: Response | None) -> None:
@@ -219,6 +263,8 @@ FAULT = (
         (answer(500, "<html>oops</html>", Content_Type="text/html"), OutcomeUnknown),
         (answer(200, "<html>hello</html>", Content_Type="text/html"), OutcomeUnknown),
         (answer(200, "<a", Content_Type=XML), OutcomeUnknown),
+        (answer(200, "<a/>", Content_Type=XML), OutcomeUnknown),
+        (answer(200, "<a/>", Content_Type="text/plain"), OutcomeUnknown),
         (answer(500, FAULT.format(code="Server", words="x"), Content_Type=XML), OutcomeUnknown),
         (
             answer(200, FAULT.format(code="Client.validationError", words="x"), Content_Type=XML),
@@ -233,7 +279,7 @@ FAULT = (
 def test_a_write_is_judged_by_what_the_answer_proves(
     tenant: Tenant, response: Response, error: type[LedgerloopError]
 ) -> None:
-    with pytest.raises(error):
+    with pytest.raises(error, match=f"Put_Customer {CORRELATION_ID}"):
         changed(tenant, response)
 
 

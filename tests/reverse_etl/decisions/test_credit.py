@@ -101,7 +101,7 @@ def actions(rows: list[dict[str, Any]]) -> list[tuple[str, str | None]]:
     return [(row["action"], row["sales_document"]) for row in rows]
 
 
-# ---- money that waits ------------------------------------------------------------------------------
+# ---- money that waits ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("waiting", "expected"), [("0", "hold"), ("499", "hold"), ("500", None)])

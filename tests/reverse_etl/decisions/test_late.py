@@ -213,6 +213,20 @@ def test_progress_rises_to_the_end():
     assert told[-1] == 1.0
 
 
+def test_a_process_that_learns_for_the_first_time_does_so_on_one_thread():
+    code = (
+        "import sys, threadpoolctl\n"
+        "from reverse_etl.decisions.late_model import one_thread\n"
+        "with one_thread():\n"
+        "    import sklearn.ensemble\n"
+        "    libraries = threadpoolctl.threadpool_info()\n"
+        "found = {one['num_threads'] for one in libraries if one['user_api'] == 'openmp'}\n"
+        "sys.exit(found != {1})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False)
+    assert done.returncode == 0
+
+
 def test_importing_the_prediction_loads_no_learning_library():
     code = (
         "import sys, reverse_etl.decisions.late_forecast;"

@@ -23,6 +23,7 @@ from reverse_etl.netsuite.settings import external_id_of
 from reverse_etl.planning.governance import load_governance
 from reverse_etl.writers import create_writer
 from tests.contract.erp.wires import Disturbed, run
+from tests.ingestion.support import answer
 from tests.reverse_etl.support import by_key, sending
 from tests.sandbox.netsuite.account import Account
 
@@ -358,3 +359,120 @@ def test_the_key_that_travels_is_the_feeds_key(account: Account) -> None:
     call(account, "send", one)
     (row,) = account.rows("SELECT externalid FROM transaction")
     assert row["externalid"] == external_id_of(one.external_key) == f"LLP-{one.external_key}"
+
+
+def returned(document: str, amount: str = "100", **changes: Any) -> Sending:
+    payload = {
+        "company_code": "1",
+        "customer": "C0001",
+        "amount": amount,
+        "fee_amount": None,
+        "currency_code": "USD",
+        "posting_date": "2026-05-22",
+        "document_date": "2026-05-22",
+        "value_date": "2026-05-21",
+        "bank_gl_account": "11001000",
+        "bank_reference": "RETURN-1",
+        "item_text": "Returned payment BK0001",
+        "lines": None,
+        "receipt_document": document,
+        "receipt_key": "ab" * 10,
+        **changes,
+    }
+    return sending(KIND, "returned_payments", "cd" * 10, payload)
+
+
+def test_a_returned_payment_gives_back_what_it_paid_alone_and_with_a_credit_memo(
+    account: Account,
+) -> None:
+    invoice, other = account.invoice("70"), account.invoice("50")
+    memo = account.make(
+        "creditMemo",
+        entity={"id": account.customer},
+        item={"items": [{"item": {"id": "2"}, "amount": 20}]},
+    )
+    (paid,) = call(account, "send", payment("ab" * 10)).values()
+    lines = [line(invoice, "70"), line(other, "50"), line(memo, "-20")]
+    call(account, "send", application("ab" * 10, lines, paid.native_id))
+    assert (account.open_of(invoice), account.open_of(other)) == ("0", "0")
+    one = returned(paid.native_id)
+    (outcome,) = call(account, "send", one).values()
+    assert isinstance(outcome, Accepted)
+    assert wrong(account, one) == {}
+    assert (account.open_of(invoice), account.open_of(other)) == ("70", "50")
+    assert account.get(f"creditMemo/{memo}")["amountRemaining"] == 20
+    assert account.get(f"customerPayment/{paid.native_id}")["unapplied"] == 0
+    assert account.balance("11001000") == 0
+
+
+def test_the_banks_charge_for_a_returned_payment_stays_open_on_its_customer(
+    account: Account,
+) -> None:
+    (paid,) = call(account, "send", payment("ab" * 10)).values()
+    one = returned(paid.native_id, fee_amount="12.5")
+    (outcome,) = call(account, "send", one).values()
+    assert wrong(account, one) == {}
+    assert account.balance("11001000") == Decimal("-12.5")
+    state = account.app.state
+    entry = state.of_kind("journalEntry")[outcome.native_id]
+    assert state.open_amount(entry) == Decimal("12.5")
+
+
+def test_a_return_of_a_payment_that_is_not_there_leaves_no_entry(account: Account) -> None:
+    (outcome,) = call(account, "send", returned("4711")).values()
+    assert (outcome.code, outcome.field) == ("payment_missing", "receipt_document")
+    assert account.app.ledger()["effects"] == {}
+
+
+def test_a_return_whose_entry_stands_alone_is_absent_and_sending_it_again_completes_it(
+    account: Account,
+) -> None:
+    (paid,) = call(account, "send", payment("ab" * 10)).values()
+    one = returned(paid.native_id)
+    wire = Disturbed(account.transport, "record/v1/customerPayment", "PATCH")
+    wire.answers = {1: answer(429, {"title": "Too many"})}
+    (outcome,) = call(account, "send", one, wire=wire).values()
+    assert isinstance(outcome, Retry)
+    assert call(account, "look_up", one) == {"cd" * 10: Absent()}
+    assert wrong(account, one) == {"receipt_document": (paid.native_id, None)}
+    call(account, "send", one)
+    assert wrong(account, one) == {}
+    assert len(account.app.ledger()["effects"][one.external_key]) == 1
+
+
+def test_a_refund_of_a_payment_that_was_applied_meanwhile_is_refused_and_no_money_moves(
+    account: Account,
+) -> None:
+    invoice = account.invoice("70")
+    (paid,) = call(account, "send", payment("ab" * 10)).values()
+    call(account, "send", application("ab" * 10, [line(invoice, "70")], paid.native_id))
+    given = returned(paid.native_id).command.payload
+    fields = load_governance().object(KIND, "refunds").fields
+    payload = {name: given[name] for name in fields}
+    one = sending(KIND, "refunds", "ab" * 10, payload)
+    (outcome,) = call(account, "send", one).values()
+    assert isinstance(outcome, Rejected)
+    assert outcome.is_business
+    assert account.balance("11001000") == 100
+
+
+def test_a_debit_memo_says_reason_text_and_invoice_in_its_memo(account: Account) -> None:
+    payload = {
+        "company_code": "1",
+        "customer": "C0001",
+        "amount": "35",
+        "currency_code": "USD",
+        "posting_date": "2026-05-22",
+        "due_date": "2026-06-05",
+        "document_reference": "DM-1",
+        "invoice_number": "INV-7",
+        "reason_code": "QTY",
+        "item_text": "Return fee",
+    }
+    one = sending(KIND, "debit_memos", "DM-ns-1-C0001-DM-1", payload)
+    (outcome,) = call(account, "send", one).values()
+    assert wrong(account, one) == {}
+    shown = account.get(f"invoice/{outcome.native_id}")
+    assert (shown["memo"], shown["dueDate"]) == ("QUANTITY Return fee (INV-7)", "2026-06-05")
+    account.change("PATCH", f"invoice/{outcome.native_id}", memo="changed by a person")
+    assert set(wrong(account, one)) == {"item_text", "reason_code", "invoice_number"}

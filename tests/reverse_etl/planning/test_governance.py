@@ -47,8 +47,8 @@ def test_the_matrix_of_the_product_is_valid_and_holds_the_agreed_objects() -> No
                 if o.command_class is CommandClass.POSTING]  # fmt: skip
     assert postings == [
         "journal_entries", "returned_payments", "clearings", "unidentified_clearings",
-        "credit_memos", "credit_memo_clearings", "refunds", "lockbox_batches", "payment_advices",
-        "refund_clearings", "credit_memo_requests",
+        "credit_memos", "credit_memo_clearings", "debit_memos", "refunds", "lockbox_batches",
+        "payment_advices", "refund_clearings", "credit_memo_requests",
     ], "most urgent first"  # fmt: skip
 
 

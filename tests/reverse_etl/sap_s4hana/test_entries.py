@@ -227,3 +227,30 @@ def test_a_refund_takes_cash_and_opens_a_debit_beside_the_credit(sap):
     assert wrong == {}
     assert [item[0] for item in open_items(sap)] == ["-25", "25"]
     assert balance(sap, "11001000") == Decimal(0)
+
+
+def test_a_debit_memo_is_an_open_item_under_its_number_due_when_it_was_said(sap):
+    payload = {
+        "company_code": "U001",
+        "customer": CUSTOMERS[0],
+        "amount": "35",
+        "currency_code": "USD",
+        "posting_date": "2026-05-22",
+        "document_date": "2026-05-22",
+        "due_date": "2026-06-05",
+        "document_reference": "DM-1",
+        "invoice_number": "I-7",
+        "reason_code": "PRICE",
+        "item_text": "Return fee",
+    }
+    outcome, wrong = done(sap, sending("sap_s4hana", "debit_memos", "DM-U001-1-DM-1", payload))
+    assert wrong == {}
+    assert balance(sap, "51000000") == Decimal(-35)
+    (row,) = sap.app.state.sap.tables["A_OperationalAcctgDocItemCube"].where(
+        "AccountingDocument", outcome.native_id[-10:]
+    )[:1]
+    assert (row["AccountingDocumentType"], row["DocumentReferenceID"]) == ("DR", "DM-1")
+    assert (row["AssignmentReference"], str(row["NetDueDate"])[:10]) == ("I-7", "2026-06-05")
+    assert row["Reference1IDByBusinessPartner"] == "PRC"
+    assert outcome.native_id.startswith("U001-2026-")
+    assert books_tie(sap)

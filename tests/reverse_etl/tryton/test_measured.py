@@ -20,8 +20,9 @@ PAID = {EXACT: "100", SPLIT: "90.25", PART: "40", REST: "70", NOBODY: "15"}
 
 
 @pytest.fixture(scope="module")
-def told(desk: Desk) -> tuple[Books, dict[str, str]]:
+def told(desk_alone: Desk) -> tuple[Books, dict[str, str]]:
     """Five invoices of 100: paid exactly, two by one receipt, in part, not at all; and nobody's."""
+    desk = desk_alone
     names = ("exact", "first", "second", "partly", "unpaid")
     invoices = {name: desk.invoice("100", name) for name in names}
     receipts = [payment(key, amount) for key, amount in PAID.items() if key != NOBODY]
@@ -78,9 +79,11 @@ def test_receipts_keep_the_banks_amount_and_are_open_by_what_pays_nothing(
     assert gl_ties(books) == {}
 
 
-def test_every_key_made_one_document_and_debits_equal_credits(desk: Desk, told: object) -> None:
+def test_every_key_made_one_document_and_debits_equal_credits(
+    desk_alone: Desk, told: object
+) -> None:
     del told
-    ledger = asyncio.run(reader_of("tryton").ledger(desk.system))
+    ledger = asyncio.run(reader_of("tryton").ledger(desk_alone.system))
     # Five receipts, and the one move that divides.
     assert len(ledger["documents_by_key"]) == len(PAID) + 1
     assert {len(made) for made in ledger["documents_by_key"].values()} == {1}

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from ingestion.common.errors import VendorRejected
+from ingestion.dynamics365_finance.client import Operation
 from sandbox.core.faults import Faults
 from sandbox.core.state import load_state, save_state
 from sandbox.dynamics365_finance import D365Company, D365Settings, create_app
@@ -90,6 +91,53 @@ def test_a_wrong_line_is_refused_in_the_products_words(values, text):
     }  # fmt: skip
     with pytest.raises(VendorRejected, match=text):
         env.make("CustomerPaymentJournalLines", **{**good, **values})
+
+
+INVOICE_LINE = {
+    "JournalBatchNumber": "I", "AccountType": "Cust", "CustomerAccountDisplayValue": "C1",
+    "DebitAmount": Decimal(5), "Currency": "USD", "InvoiceId": "DM-1",
+    "InvoiceDate": "2026-05-22T12:00:00Z", "OffsetAccountType": "Bank",
+    "OffsetAccountDisplayValue": "OPER\\-01",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"CustomerAccountDisplayValue": "C9"}, "C9 does not exist"),
+        ({"OffsetAccountDisplayValue": "BANK"}, "Bank account BANK does not exist"),
+        ({"OffsetAccountType": "Ledger"}, "Main account OPER-01 does not exist"),
+        ({"InvoiceId": ""}, "Field 'Invoice' must be filled in"),
+        ({"InvoiceDate": "2025-11-14T12:00:00Z"}, "11/2025 is not open"),
+        ({"DebitAmount": Decimal(0)}, "has no amount"),
+        ({"JournalBatchNumber": "NONE"}, "Journal NONE does not exist"),
+    ],
+)
+def test_a_wrong_line_of_an_invoice_journal_is_refused_in_the_products_words(values, text):
+    env = Environment({"companies": {"usmf": D365Company("USD", open_from=date(2026, 1, 1))}})
+    env.make("GeneralLedgerCustInvoiceJournalHeaders", JournalBatchNumber="I", JournalName="Inv")
+    with pytest.raises(VendorRejected, match=text):
+        env.make("GeneralLedgerCustInvoiceJournalLines", **{**INVOICE_LINE, **values})
+
+
+def test_an_invoice_journal_is_posted_whole_or_not_at_all_and_is_fixed_then():
+    env = Environment({"checks_period": "post"})
+    env.make("GeneralLedgerCustInvoiceJournalHeaders", JournalBatchNumber="I", JournalName="Inv")
+    env.make("GeneralLedgerCustInvoiceJournalHeaders", JournalBatchNumber="J", JournalName="Inv")
+    early = {**INVOICE_LINE, "InvoiceDate": "2025-11-14T12:00:00Z"}
+    lines = [[
+        Operation("POST", "GeneralLedgerCustInvoiceJournalLines", {"dataAreaId": "usmf", **one})
+        for one in (INVOICE_LINE, early)
+    ]]  # fmt: skip
+    assert isinstance(env.run(env.client.batch(lines))[0], list)
+    assert env.app.ledger()["unposted"] == ["usmf/I", "usmf/J"]
+    assert env.rows("CustTransOpenEntities", "AccountNum eq 'C1'") == []
+    env.make("GeneralLedgerCustInvoiceJournalLines", **{**INVOICE_LINE, "JournalBatchNumber": "J"})
+    assert env.app.ledger()["unposted"] == ["usmf/I"]
+    with pytest.raises(VendorRejected, match="Journal J is posted"):
+        env.make(
+            "GeneralLedgerCustInvoiceJournalLines", **{**INVOICE_LINE, "JournalBatchNumber": "J"}
+        )
 
 
 def test_a_customer_on_hold_for_all_takes_no_payment():

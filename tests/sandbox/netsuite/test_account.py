@@ -105,6 +105,56 @@ def test_a_credit_memo_used_by_a_payment_pays_beside_it(account: Account) -> Non
     }
 
 
+def refund(account: Account, doc: str, amount: str, **body: Any) -> str:
+    lines = [{"doc": {"id": doc}, "apply": True, "amount": Decimal(amount)}]
+    given = {"customer": {"id": account.customer}, "account": {"id": "101"}}
+    return account.make("customerRefund", **{**given, "apply": {"items": lines}, **body})
+
+
+def test_a_refund_credits_the_bank_and_uses_up_the_payment_that_it_gives_back(
+    account: Account,
+) -> None:
+    payment = account.payment("100")
+    made = refund(account, payment, "60", tranId="R-1")
+    assert account.get(f"customerPayment/{payment}")["unapplied"] == 40
+    assert account.get(f"customerRefund/{made}")["total"] == 60
+    assert (account.balance("11001000"), account.balance("12100000")) == (40, -40)
+    (link,) = account.rows("SELECT previousdoc, nextdoc, nexttype FROM nexttransactionlinelink")
+    assert link == {"previousdoc": payment, "nextdoc": made, "nexttype": "CustRfnd"}
+
+
+def test_a_refund_of_more_than_is_left_or_of_a_paid_invoice_is_refused_and_was_never_there(
+    account: Account,
+) -> None:
+    invoice = account.invoice("70")
+    payment = account.payment("100", (invoice, "70"))
+    for doc, amount in ((payment, "31"), (invoice, "10")):
+        with pytest.raises(VendorRejected):
+            refund(account, doc, amount)
+    with pytest.raises(VendorRejected, match="closed"):
+        refund(account, payment, "30", tranDate="2025-11-14")
+    assert account.balance("11001000") == 100
+    assert account.get(f"customerPayment/{payment}")["unapplied"] == 30
+
+
+def test_a_payment_moves_from_its_invoice_to_a_journal_entry_of_its_customer(
+    account: Account,
+) -> None:
+    invoice = account.invoice("70")
+    payment = account.payment("70", (invoice, "70"))
+    receivable = {"account": {"id": "102"}, "debit": 70, "entity": {"id": account.customer}}
+    entry = account.make(
+        "journalEntry",
+        subsidiary={"id": "1"},
+        line={"items": [{"account": {"id": "101"}, "credit": 70}, receivable]},
+    )
+    lines = [{"doc": {"id": entry}, "line": 1, "apply": True, "amount": 70}]
+    path = f"customerPayment/{payment}?replace=apply"
+    account.change("PATCH", path, apply={"items": lines})
+    assert account.open_of(invoice) == "70"
+    assert account.get(f"customerPayment/{payment}")["unapplied"] == 0
+
+
 def test_another_currency_posts_its_exchange_difference_and_takes_it_back() -> None:
     account = Account(rates={("CAD", "USD"): Decimal("0.72")})
     invoice = account.invoice("100.00", currency={"id": "2"})

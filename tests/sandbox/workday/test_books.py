@@ -119,6 +119,68 @@ def test_a_credit_pays_its_part_of_an_invoice(tenant: Tenant) -> None:
     assert len(tenant.app.ledger()["applications"]) == 2
 
 
+def refund(tenant: Tenant, payment: str, amount: str, customer: str = "C-100") -> None:
+    """Refund what is on account of a payment."""
+    content = tenant.client.request("Submit_Customer_Refund", add_only=True)
+    data = add(content, "Customer_Refund_Data")
+    add(data, "Customer_Refund_Reference_ID", "R-1")
+    add_reference(data, "Company_Reference", "Company_Reference_ID", "W100")
+    add_reference(data, "Customer_Reference", "Customer_ID", customer)
+    add_reference(data, "Currency_Reference", "Currency_ID", "USD")
+    add(data, "Customer_Refund_Date", "2026-05-22")
+    add(data, "Total_Refund_Amount", amount)
+    add_reference(data, "Payment_Type_Reference", "Payment_Type_ID", "EFT")
+    if payment:
+        line = add(data, "On_Account_Payments")
+        add_reference(line, "Customer_Payment_Reference", "WID", payment)
+    asyncio.run(tenant.client.change(content))
+
+
+def test_a_refund_is_of_all_that_is_on_account_of_its_own_customers_payment(
+    tenant: Tenant,
+) -> None:
+    asyncio.run(tenant.customer("C-200"))
+    wid = payment(tenant, "50", {})
+    for wrong, words in (
+        (("", "50"), "leaves some"),
+        ((wid, "49"), "leaves some"),
+        ((wid, "51"), "exceeds"),
+        ((wid, "50", "C-200"), "of another customer"),
+    ):
+        with pytest.raises(VendorRejected, match=words):
+            refund(tenant, *wrong)
+    refund(tenant, wid, "50")
+    balances = tenant.app.state.ledger.balances
+    assert (balances["W100", "12100000"], balances["W100", "11001000"]) == (0, 0)
+    with pytest.raises(VendorRejected, match="already in use"):
+        refund(tenant, wid, "50")
+    rows = asyncio.run(tenant.client.get("Get_Customer_Refunds", ["R-1"]))
+    assert len(rows) == 1
+
+
+def test_an_invoice_credits_what_its_lines_categories_are_posted_to(tenant: Tenant) -> None:
+    def raised(total: str) -> None:
+        content = tenant.client.request("Submit_Customer_Invoice", add_only=True)
+        data = add(content, "Customer_Invoice_Data")
+        add_reference(data, "Company_Reference", "Company_Reference_ID", "W100")
+        add_reference(data, "Customer_Reference", "Customer_ID", "C-100")
+        add_reference(data, "Currency_Reference", "Currency_ID", "USD")
+        add(data, "Invoice_Date", "2026-05-22")
+        add(data, "Control_Amount_Total", total)
+        for category, amount in (("RETURNED_PAYMENT", "7"), ("DEBIT_MEMO", "2"), ("SERVICES", "1")):
+            line = add(data, "Customer_Invoice_Line_Replacement_Data")
+            add_reference(line, "Revenue_Category_Reference", "Revenue_Category_ID", category)
+            add(line, "Extended_Amount", amount)
+        asyncio.run(tenant.client.change(content))
+
+    with pytest.raises(VendorRejected, match="not the sum of the lines"):
+        raised("11")
+    raised("10")
+    balances = tenant.app.state.ledger.balances
+    accounts = ("11001000", "44100000", "41000000", "12100000")
+    assert [balances["W100", one] for one in accounts] == [-7, -2, -1, 10]
+
+
 def test_a_payment_without_customer_gets_one_later(tenant: Tenant) -> None:
     payment(tenant, "80", {}, customer="")
     ledger = tenant.app.state.ledger

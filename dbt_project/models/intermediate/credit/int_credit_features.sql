@@ -25,13 +25,11 @@ items as (
         items.amount_open * rates.rate as amount_open_segment,
         items.amount_disputed * rates.rate as amount_disputed_segment,
         -- Sales sold something: no rest of a clearing, no returned payment.
+        {{ is_sale('items') }} as is_sale,
         items.item_class = 'invoice'
-        and items.document_type not in (
-            {%- for type in var('document_types_without_sales') -%}
-                '{{ type }}'{{ ', ' if not loop.last }}
-            {%- endfor -%}
-        ) as is_sale,
-        items.item_class = 'invoice' and items.document_type = 'DZ' as is_returned_payment,
+        and (
+            items.document_type = 'DZ' or {{ is_of(['returned_payments'], 'items') }}
+        ) as is_returned_payment,
         if(items.is_cleared, items.clearing_date, items.as_of_date) - items.due_date as days_late,
         items.due_date - items.document_date as terms_days,
         items.document_date
@@ -92,7 +90,9 @@ traded as (
         median(
             if(is_sale and is_of_history and not is_due_date_missing, terms_days, null)
         ) as terms_days,
-        count_if(is_returned_payment and is_of_history) as returned_payments,
+        count(distinct coalesce(external_key, item_key)) filter (
+            where is_returned_payment and is_of_history
+        ) as returned_payments,
         100 * sum(amount_disputed_segment)
         / nullif(sum(amount_open_segment) filter (where item_class = 'invoice'), 0)
             as disputed_percent

@@ -1,6 +1,8 @@
 -- (Step 2/4) What the ERP holds as received money: payment credits on customers and credits on the
 -- unidentified-receipts account. Not cut at the as-of date: a booking that exists must never be
 -- made a second time, whatever date a run is for.
+-- A table, as what it is compared with: a dozen models look into it.
+{{ config(materialized='table') }}
 with items as (
     select * from {{ ref('int_erp_items_united') }}
     where item_nature in ('payment', 'unidentified')

@@ -99,6 +99,18 @@ booked_by_people as (
         and items.item_key not in (select found.item_key from found)
 ),
 
+-- What the bank took back is used up, whatever stands beside it in the ERP until both are closed.
+returned as (
+    select distinct
+        system_id,
+        payload ->> '$.receipt_key' as receipt_id,
+        true as is_returned
+    from {{ source('ledger', 'commands') }}
+    where
+        object_name = 'returned_payments'
+        and state in ('sending', 'accepted', 'unknown', 'verified')
+),
+
 reversed as (
     select distinct
         receipt_id,
@@ -123,7 +135,8 @@ booked as (
         coalesce(
             found.is_cleared_now
             and coalesce(found.clearing_date, found.posting_date) <= found.as_of_date, false
-        ) as is_applied,
+        )
+        or coalesce(returned.is_returned, false) as is_applied,
         found.item_key is null and coalesce(reversed.is_booking_reversed, false)
             as is_booking_reversed,
         found.item_key is null and coalesce(booked_by_people.is_maybe_booked, false)
@@ -131,6 +144,8 @@ booked as (
     from receipts
     left join found on receipts.receipt_id = found.receipt_id
     left join reversed on receipts.receipt_id = reversed.receipt_id
+    left join returned
+        on receipts.system_id = returned.system_id and receipts.receipt_id = returned.receipt_id
     left join booked_by_people on receipts.receipt_id = booked_by_people.receipt_id
 )
 

@@ -1,5 +1,7 @@
 -- (Step 1/4) Money that came in, by booked bank entry: whose account, which company, which payer.
 -- Pending and informational entries are not money yet; outgoing payments are not receipts.
+-- A table: a dozen models look into it, and each would work it out, and plan it, once more.
+{{ config(materialized='table') }}
 with entries as (
     select * from {{ ref('stg_bank_files__entries') }}
     where

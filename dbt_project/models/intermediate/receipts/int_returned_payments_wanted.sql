@@ -2,7 +2,8 @@
 -- (same company and amount, and the reference the bank gives for it, the payer's own end-to-end id,
 -- or our bank's reference of the receipt in the return's text). What the hub cleared with that
 -- receipt is opened again line by line; a receipt that pays nothing yet is undone on the customer's
--- account. Anything else is a person's.
+-- account. Anything else is a person's. A return that went out stays wanted, although it used its
+-- receipt up.
 with returned as (
     select * from {{ ref('fct_receipts') }}
     where needs_review_reason = 'bank_reversal' and bank_line = 'hub'
@@ -53,8 +54,18 @@ cleared as (
         business_key as receipt_id,
         payload
     from {{ source('ledger', 'commands') }}
-    where object_name = 'clearings' and state = 'verified'
+    where object_name in ('clearings', 'applications') and state = 'verified'
     qualify row_number() over (partition by system_id, business_key order by revision desc) = 1
+),
+
+sent as (
+    select distinct
+        system_id,
+        business_key as return_id
+    from {{ source('ledger', 'commands') }}
+    where
+        object_name = 'returned_payments'
+        and state not in ('rejected', 'dead', 'superseded', 'void')
 ),
 
 items as (
@@ -111,6 +122,8 @@ select
     left(coalesce(returned.bank_reference, returned.receipt_id), 16) as bank_reference,
     left('Returned payment ' || coalesce(receipts.bank_reference, ''), 50) as item_text,
     opened.lines,
+    receipts.booked_document as receipt_document,
+    receipts.receipt_id as receipt_key,
     receipts.correlation_id as ctx_correlation_id,
     returned.system_id || '/' || returned.company_code || '/' || customers.customer as ctx_lane,
     customers.customer_id as ctx_customer_id,
@@ -129,6 +142,7 @@ inner join companies
     on returned.system_id = companies.system_id and returned.company_code = companies.company_code
 left join opened
     on receipts.system_id = opened.system_id and receipts.receipt_id = opened.receipt_id
+left join sent on returned.system_id = sent.system_id and returned.receipt_id = sent.return_id
 where
     pairs.receipt_count = 1
     and pairs.return_count = 1
@@ -137,4 +151,8 @@ where
         companies.closed_period = 'park' and returned.value_date < companies.posting_open_from,
         false
     )
-    and (opened.lines is not null or receipts.amount_unapplied = receipts.amount)
+    and (
+        opened.lines is not null
+        or receipts.amount_unapplied = receipts.amount
+        or sent.return_id is not null
+    )

@@ -48,7 +48,6 @@ missing_rates as (
 -- Returns that the hub undoes by itself are nobody's problem.
 undone as (
     select object_key as receipt_id from {{ ref('int_returned_payments_wanted') }}
-    where kind = 'sap_s4hana'
 ),
 
 receipts as (

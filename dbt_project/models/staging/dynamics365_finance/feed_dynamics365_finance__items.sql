@@ -41,8 +41,11 @@ select
     IsReversed = 'Yes' as is_reversed,
     IsReversal = 'Yes' as is_reversal,
     if(ReversalRecId = 0, null, cast(ReversalRecId as varchar)) as reverse_document,
-    coalesce(nullif(trim(PaymReference), ''), nullif(trim(CustomerReference), ''))
-        as external_key,
+    -- Payment journals keep it in the first, free text and customer invoice journals in the others.
+    coalesce(
+        nullif(trim(PaymReference), ''), nullif(trim(CustomerReference), ''),
+        nullif(trim(DocumentNum), '')
+    ) as external_key,
     if(TransType = 'Payment', left(Txt, 18), null) as assignment_reference,
     nullif(trim(PaymId), '') as bank_reference,
     nullif(trim(Txt), '') as item_text,

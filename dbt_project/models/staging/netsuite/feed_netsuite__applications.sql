@@ -1,10 +1,15 @@
 -- What payments and credit memos were applied to, in the shape of every ERP: each link is a part of
 -- the invoice and the same part of the credit, at the invoice's rate. NetSuite keeps no date of an
--- application: it counts from when both documents were there.
+-- application: it counts from when both documents were there. A refund comes after the payment that
+-- it gives back, and takes the invoice's part.
 with links as (
     select
-        *,
+        system_id,
+        if(nexttype = 'CustRfnd', nextdoc, previousdoc) as debit,
+        if(nexttype = 'CustRfnd', nextline, previousline) as debit_line,
+        if(nexttype = 'CustRfnd', previousdoc, nextdoc) as credit,
         greatest(previousdate, nextdate) as applied_date,
+        foreignamount,
         coalesce(discount, 0) as amount_discount
     from {{ source('netsuite_raw', 'applications') }}
 ),
@@ -21,7 +26,7 @@ companies as (
 applied as (
     select
         links.system_id,
-        links.nextdoc,
+        links.credit,
         links.applied_date,
         links.foreignamount,
         links.amount_discount,
@@ -36,10 +41,10 @@ applied as (
     inner join items as invoices
         on
             links.system_id = invoices.system_id
-            and links.previousdoc = invoices.accounting_document
+            and links.debit = invoices.accounting_document
             and invoices.accounting_document_item = if(
                 invoices.document_type = 'Journal',
-                lpad(cast(cast(links.previousline as bigint) + 1 as varchar), 3, '0'), '001'
+                lpad(cast(cast(links.debit_line as bigint) + 1 as varchar), 3, '0'), '001'
             )
     left join companies
         on
@@ -59,7 +64,7 @@ parts as (
         amount_original,
         amount_original_company,
         company_currency_code,
-        nextdoc as applying_document
+        credit as applying_document
     from applied
     union all by name
     select
@@ -78,7 +83,7 @@ parts as (
         applied.accounting_document as applying_document
     from applied
     inner join items as credits
-        on applied.system_id = credits.system_id and applied.nextdoc = credits.accounting_document
+        on applied.system_id = credits.system_id and applied.credit = credits.accounting_document
     where credits.accounting_document_item = '001' or credits.document_type = 'CustPymtDisc'
 )
 

@@ -9,7 +9,7 @@ with deleted as (
     where
         lower(replace(type, ' ', '')) in (
             'invoice', 'custinvc', 'creditmemo', 'custcred',
-            'customerpayment', 'custpymt', 'journalentry', 'journal'
+            'customerpayment', 'custpymt', 'customerrefund', 'custrfnd', 'journalentry', 'journal'
         )
 ),
 
@@ -96,7 +96,8 @@ select
     item as accounting_document_item,
     case
         when is_unidentified then 'unidentified'
-        when type = 'CustPymt' then 'payment'
+        -- A refund is cash like the payment that it gives back, and closes it.
+        when type in ('CustPymt', 'CustRfnd') then 'payment'
         else 'receivable'
     end as item_nature,
     if(is_unidentified, null, customer) as customer,

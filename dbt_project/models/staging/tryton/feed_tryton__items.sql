@@ -12,10 +12,19 @@ invoices as (
 
 natured as (
     select
-        lines.*,
-        invoices.invoice_number,
-        invoices.customer_reference,
+        lines.* exclude (external_key),
+        coalesce(lines.external_key, invoices.external_key) as external_key,
+        -- A debit memo of the hub goes by the number that the customer was given, surest first.
+        list_filter(
+            if(
+                invoices.external_key is null,
+                [coalesce(invoices.invoice_number, lines.move_number), invoices.customer_reference],
+                [invoices.customer_reference, invoices.invoice_number]
+            ),
+            lambda reference: reference is not null
+        ) as reference_list,
         invoices.invoice_date,
+        not lines.is_receivable and lines.reconciliation_id is not null as is_moved,
         case
             when not lines.is_receivable and lines.amount < 0 then 'unidentified'
             when not lines.is_receivable then null
@@ -37,11 +46,8 @@ select
     item_nature,
     if(item_nature = 'unidentified', null, customer) as customer,
     journal_code as document_type,
-    coalesce(invoice_number, move_number) as invoice_number,
-    list_filter(
-        [coalesce(invoice_number, move_number), customer_reference],
-        lambda reference: reference is not null
-    ) as reference_list,
+    reference_list[1] as invoice_number,
+    reference_list,
     cast(null as varchar) as sales_document,
     posting_date,
     coalesce(invoice_date, posting_date) as document_date,
@@ -50,10 +56,12 @@ select
     currency_code,
     amount as amount_original,
     amount_company as amount_original_company,
-    false as is_cleared_now,
-    cast(null as date) as clearing_date,
-    cast(null as varchar) as clearing_fiscal_year,
-    cast(null as varchar) as clearing_document,
+    -- A customer's items are applied in parts (see the applications); an unidentified receipt that
+    -- was moved to its customer is reconciled with what moved it, whole.
+    is_moved as is_cleared_now,
+    if(is_moved, reconciled_date, null) as clearing_date,
+    if(is_moved, cast(year(reconciled_date) as varchar), null) as clearing_fiscal_year,
+    if(is_moved, 'R' || reconciliation_id, null) as clearing_document,
     reversal_move_id is not null as is_reversed,
     is_reversal,
     coalesce(reversal_move_id, if(is_reversal, origin_move_id, null)) as reverse_document,

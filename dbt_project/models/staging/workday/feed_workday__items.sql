@@ -1,6 +1,7 @@
--- Customer invoices, adjustments and payments in the shape of every ERP. A payment without a
--- remit-from customer is an unidentified receipt. What was canceled, or never approved, owes
--- nothing. The key is the Workday id: reference ids may hold any character.
+-- Customer invoices, adjustments, payments and refunds in the shape of every ERP. A payment without
+-- a remit-from customer is an unidentified receipt. What was canceled, or never approved, owes
+-- nothing; a refund shows no status, so it counts as long as the ledger holds it. The key is the
+-- Workday id: reference ids may hold any character.
 with invoices as (
     select
         system_id,
@@ -73,20 +74,47 @@ payments as (
     from {{ source('workday_raw', 'customer_payments') }}
 ),
 
-united as (
-    select * from invoices
-    union all
-    select * from adjustments
-    union all
-    select * from payments
-),
-
 ledger_amounts as (
     select
         system_id,
         Transaction_Workday_ID as wid,
         abs(Ledger_Amount) as amount
     from {{ source('workday_raw', 'receivable_ledger_amounts') }}
+),
+
+refunds as (
+    select
+        refunds.system_id,
+        refunds.WID as wid,
+        refunds.Company_Reference as company_code,
+        refunds.Customer_Refund_Date as posting_date,
+        refunds.Customer_Refund_Date as document_date,
+        refunds.Customer_Refund_Date as net_due_date,
+        'receivable' as item_nature,
+        'REFUND' as document_type,
+        refunds.Customer_Reference as customer,
+        refunds.Customer_Refund_Reference_ID as invoice_number,
+        [refunds.Customer_Refund_Reference_ID] as reference_list,
+        refunds.Currency_Reference as currency_code,
+        refunds.Total_Refund_Amount as amount,
+        refunds.Customer_Refund_Reference_ID as reference_id,
+        cast(null as varchar) as bank_reference,
+        refunds.Memo as item_text,
+        false as is_payment_blocked,
+        refunds._loaded_at as loaded_at
+    from {{ source('workday_raw', 'customer_refunds') }} as refunds
+    inner join ledger_amounts
+        on refunds.system_id = ledger_amounts.system_id and refunds.WID = ledger_amounts.wid
+),
+
+united as (
+    select * from invoices
+    union all
+    select * from adjustments
+    union all
+    select * from payments
+    union all
+    select * from refunds
 ),
 
 companies as (

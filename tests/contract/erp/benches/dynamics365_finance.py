@@ -14,7 +14,8 @@ from reverse_etl.delivery.writer import Sending
 from sandbox.core.clock import Clock
 from sandbox.core.faults import Faults
 from sandbox.dynamics365_finance import D365Company, D365Settings, create_app
-from tests.contract.erp.bench import NOW, TODAY, Shape
+from tests.contract.erp.bench import NOW, TODAY, Books, Shape, Write
+from tests.contract.erp.books import books_of
 from tests.ingestion.support import answer
 from tests.reverse_etl.support import sending
 from tests.support.serving import asgi_transport
@@ -37,6 +38,11 @@ class Bench:
         state_path="/data/CustomersV3",
         has_deletes=False,
         item_objects=("customer_transactions",),
+        effect_writes=dict.fromkeys(
+            ("returned_payments", "refunds", "debit_memos"), (Write("/data/$batch"),)
+        ),
+        effect_values={"bank_gl_account": "OPER-01"},
+        uses_up_receipts=False,
         bad_answers={
             "an error inside a 200": answer(200, ERROR),
             "no rows at all": answer(200, {"@odata.context": "x"}),
@@ -168,7 +174,7 @@ class Bench:
             "customer": self.customer,
             "currency_code": "USD",
             "posting_date": TODAY.isoformat(),
-            "payment_document": None,
+            "payment_document": str(self._payment_of(receipt_id)["RecId"]),
             "lines": [dict(line) for line in lines],
         }
         after = {receipt_id: payment_native_id}
@@ -181,9 +187,30 @@ class Bench:
     def effects(self, sending: Sending) -> int:
         return len(self._app.ledger()["effects"].get(sending.external_key, []))
 
-    async def open_amount(self, number: str) -> Decimal:
-        found: Decimal = self._row(number)["OpenAmountCur"]
+    def _payment_of(self, receipt_id: str) -> dict[str, Any]:
+        key = self.payment(receipt_id, "1").external_key
+        items = self._app.state.d365.tables["CustTransOpenEntities"].rows.values()
+        found: dict[str, Any] = next(row for row in items if row["PaymReference"] == key)
         return found
+
+    async def open_amount(self, number: str) -> Decimal:
+        self._app.work()
+        items = self._app.state.d365.tables["CustTransOpenEntities"].rows.values()
+        amounts = (row["OpenAmountCur"] for row in items if row["Invoice"] == number)
+        return sum(amounts, Decimal(0))
+
+    async def unapplied_amount(self, receipt_id: str) -> Decimal:
+        found: Decimal = -self._payment_of(receipt_id)["OpenAmountCur"]
+        return found
+
+    async def books(self) -> Books:
+        self._app.work()
+        return books_of(
+            self._app.state.d365.ledger,
+            "usmf",
+            bank_account="110110",
+            receivables_account="130100",
+        )
 
     def move_clock(self, seconds: float) -> None:
         self._clock.set(self._clock.now() + timedelta(seconds=seconds))

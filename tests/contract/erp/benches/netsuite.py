@@ -14,7 +14,8 @@ from reverse_etl.delivery.writer import Sending
 from sandbox.core.clock import Clock
 from sandbox.core.faults import Faults
 from sandbox.netsuite import NetSuiteSettings, Subsidiary, create_app
-from tests.contract.erp.bench import NOW, TODAY, Shape
+from tests.contract.erp.bench import NOW, TODAY, Books, Shape, Write
+from tests.contract.erp.books import books_of
 from tests.ingestion.support import answer
 from tests.reverse_etl.support import sending
 from tests.support.serving import asgi_transport
@@ -38,6 +39,14 @@ class Bench:
         write_path="/record/v1/customerPayment",
         write_method="PUT",
         item_objects=("transaction_lines", "deleted_records"),
+        effect_writes={
+            "returned_payments": (
+                Write("/record/v1/journalEntry", "PUT"),
+                Write("/record/v1/customerPayment", "PATCH"),
+            ),
+            "refunds": (Write("/record/v1/customerRefund", "PUT"),),
+            "debit_memos": (Write("/record/v1/invoice", "PUT"),),
+        },
         bad_answers={
             "an error inside a 200": answer(200, ERROR),
             "no rows at all": answer(200, {"count": 0, "hasMore": False}),
@@ -171,7 +180,24 @@ class Bench:
 
     async def open_amount(self, number: str) -> Decimal:
         state = self._app.state
-        return state.open_amount(state.of_kind("invoice")[self._ids[number]])
+        return sum(
+            (
+                state.open_amount(one)
+                for one in state.of_kind("invoice").values()
+                if one.values["tranId"] == number
+            ),
+            Decimal(0),
+        )
+
+    async def unapplied_amount(self, receipt_id: str) -> Decimal:
+        state = self._app.state
+        external_id = f"LLP-{self.payment(receipt_id, '1').external_key}"
+        return state.open_amount(
+            state.of_kind("customerPayment")[state.by_external["customerPayment", external_id]]
+        )
+
+    async def books(self) -> Books:
+        return books_of(self._app.state.ledger, "1")
 
     def move_clock(self, seconds: float) -> None:
         self._clock.set(self._clock.now() + timedelta(seconds=seconds))

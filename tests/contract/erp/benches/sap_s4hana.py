@@ -25,8 +25,10 @@ from reverse_etl.sap_s4hana.messages import (
 from sandbox.core.clock import Clock
 from sandbox.core.faults import Faults
 from sandbox.sap_s4hana import SapCompany, SapSettings, create_app
-from sandbox.sap_s4hana.books import ITEMS, Books, EntryDraft
-from tests.contract.erp.bench import NOW, TODAY, Shape
+from sandbox.sap_s4hana.books import ITEMS, EntryDraft
+from sandbox.sap_s4hana.books import Books as SapBooks
+from tests.contract.erp.bench import NOW, TODAY, Books, Shape, Write
+from tests.contract.erp.books import books_of
 from tests.ingestion.support import answer
 from tests.reverse_etl.support import sending
 from tests.support.serving import asgi_transport
@@ -49,6 +51,11 @@ class Bench:
         state_path="CreditManagementAccount",
         applies_parts=False,
         has_deletes=False,
+        effect_writes=dict.fromkeys(
+            ("returned_payments", "refunds", "debit_memos"),
+            (Write("journalentrycreaterequestconfi"),),
+        ),
+        uses_up_receipts=False,
         bad_answers={
             "an error inside a 200": answer(200, {"error": {"code": "X/1", "message": "wrong"}}),
             "no rows at all": answer(200, {"d": {"nothing": 1}}),
@@ -144,7 +151,7 @@ class Bench:
     async def remove_invoice(self, number: str) -> None:
         draft = EntryDraft("U001", "AB", TODAY, TODAY, "USD", [])
         key = ("U001", TODAY.year, self._documents[number])
-        Books(self._app.state.sap, self._clock).reverse(key, draft)
+        SapBooks(self._app.state.sap, self._clock).reverse(key, draft)
 
     async def end_sessions(self) -> None:
         self._app.security.end_all()
@@ -163,7 +170,7 @@ class Bench:
         rows = warehouse.execute(
             "SELECT DocumentReferenceID, AmountInTransactionCurrency "
             "FROM sap_s4hana_raw.operational_items "
-            "WHERE AccountingDocumentType = 'RV' AND NOT IsReversed"
+            "WHERE AccountingDocumentType IN ('RV', 'DR') AND NOT IsReversed"
         ).fetchall()
         return dict(rows)
 
@@ -208,8 +215,38 @@ class Bench:
 
     async def open_amount(self, number: str) -> Decimal:
         self._app.ledger()  # works on what waits
-        key = ("U001", TODAY.year, self._documents[number], 1)
+        return sum(
+            (
+                self._open(row)
+                for row in self._app.state.sap.tables[ITEMS].rows.values()
+                # What was opened again names the invoice in the item, not in the header.
+                if number in (row["DocumentReferenceID"], row["Reference1IDByBusinessPartner"])
+                and row["FinancialAccountType"] == "D"
+            ),
+            Decimal(0),
+        )
+
+    def _open(self, row: Mapping[str, Any]) -> Decimal:
+        key = (
+            row["CompanyCode"],
+            int(row["FiscalYear"]),
+            row["AccountingDocument"],
+            int(row["AccountingDocumentItem"]),
+        )
         return self._app.state.sap.ledger.line(key).amount_open
+
+    async def unapplied_amount(self, receipt_id: str) -> Decimal:
+        self._app.ledger()  # works on what waits
+        key = self.payment(receipt_id, "1").external_key
+        rows = self._app.state.sap.tables[ITEMS].rows.values()
+        return -sum(
+            (self._open(row) for row in rows if row["Reference3IDByBusinessPartner"] == key),
+            Decimal(0),
+        )
+
+    async def books(self) -> Books:
+        self._app.ledger()  # works on what waits
+        return books_of(self._app.state.sap.ledger, "U001")
 
     def move_clock(self, seconds: float) -> None:
         self._clock.set(self._clock.now() + timedelta(seconds=seconds))

@@ -10,7 +10,8 @@ from ingestion.common.config import System
 from ingestion.common.transport import Response, Transport
 from ingestion.workday.client import add, add_reference
 from reverse_etl.delivery.writer import Sending
-from tests.contract.erp.bench import TODAY, Shape
+from tests.contract.erp.bench import TODAY, Books, Shape, Write
+from tests.contract.erp.books import books_of
 from tests.ingestion.support import answer
 from tests.reverse_etl.support import sending
 from tests.sandbox.workday.tenant import Tenant
@@ -28,6 +29,10 @@ OTHER = (
 )
 
 
+def _submits(what: str) -> Write:
+    return Write("/Revenue_Management/", content=f"Submit_{what}_Request")
+
+
 class Bench:
     """See ``tests.contract.erp.bench.ErpBench``."""
 
@@ -40,6 +45,11 @@ class Bench:
         has_sessions=False,
         has_deletes=False,
         item_objects=("customer_invoices",),
+        effect_writes={
+            "returned_payments": (_submits("Customer_Invoice"),),
+            "refunds": (_submits("Customer_Refund"),),
+            "debit_memos": (_submits("Customer_Invoice"),),
+        },
         bad_answers={
             "a fault inside a 200": answer(200, FAULT, Content_Type=XML),
             "the answer to another question": answer(200, OTHER, Content_Type=XML),
@@ -142,10 +152,31 @@ class Bench:
         return sending(KIND, "credit_limits", f"{self.customer}/1000", payload)
 
     def effects(self, sending: Sending) -> int:
-        return len(self._tenant.app.ledger()["effects"].get(sending.external_key, []))
+        found = self._tenant.app.ledger()["effects"].get(sending.external_key, [])
+        if sending.command.object_name != "returned_payments":
+            return len(found)
+        # An invoice for each that had been paid, and the payment's own application to one of them.
+        return max((found.count(one) for one in found), default=0)
 
     async def open_amount(self, number: str) -> Decimal:
-        return self._tenant.open_amount(number)
+        state = self._tenant.app.state
+        return sum(
+            (
+                state.open_amount(one)
+                for one in state.of_kind("invoice")
+                if number in (one.values["Invoice_Number"], one.values.get("Customer_PO_Number"))
+            ),
+            Decimal(0),
+        )
+
+    async def unapplied_amount(self, receipt_id: str) -> Decimal:
+        self._tenant.app.ledger()  # applies what waits
+        key = f"LLP-{self.payment(receipt_id, '1').external_key}"
+        return self._tenant.app.state.open_amount(self._tenant.record("payment", key))
+
+    async def books(self) -> Books:
+        self._tenant.app.ledger()  # applies what waits
+        return books_of(self._tenant.app.state.ledger, "W100")
 
     def move_clock(self, seconds: float) -> None:
         self._tenant.seconds += seconds
