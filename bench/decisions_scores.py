@@ -3,20 +3,28 @@
 A decision is right when the items it applies are just the items that were paid; for a duplicate or
 a prepayment nothing may be applied. A transposed number that names an open item of the same
 customer with the same amount cannot be told from the right one: it is counted apart.
+
+Beside the rates stands what the data can decide at all (``decisions_ceiling``): payments whose
+right set has no rival, less those that are short, which domain §C1 leaves to a person, and those of
+payers that nothing names; and of what was not applied, the share whose right set has less than
+three.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 import polars as pl
 from rapidfuzz.distance import OSA
 
+from bench.decisions_ceiling import Bound
 from bench.decisions_noise import Case, Truth
 
 __all__ = ["Score", "Wrong", "score"]
 
+#: Rivals of the right set with which it still is among the three best.
+_RIVALS_IN_THREE = 2
 #: Rank 1 of what is not applied is the money on account: three sets of items are ranks 2 to 4.
 _TOP_RANKS = range(2, 5)
 
@@ -49,6 +57,12 @@ class Score:
     proposals_hit: int = 0
     payable: int = 0
     not_conserved: int = 0
+    bounded: int = 0
+    bounded_value: Decimal = Decimal(0)
+    decidable: int = 0
+    decidable_value: Decimal = Decimal(0)
+    left: int = 0
+    left_in_three: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     kinds_automatic: Counter[str] = field(default_factory=Counter)
     stages: Counter[str] = field(default_factory=Counter)
@@ -70,6 +84,15 @@ class Score:
         )
 
     @property
+    def ceilings(self) -> tuple[float, float, float]:
+        """Decidable share of payments and of value; share of proposals with few rivals."""
+        return (
+            self.decidable / max(self.bounded, 1),
+            float(self.decidable_value / max(self.bounded_value, Decimal(1))),
+            self.left_in_three / max(self.left, 1),
+        )
+
+    @property
     def recall(self) -> float:
         """Share of proposals whose top three hold the right set."""
         return self.proposals_hit / max(self.proposals, 1)
@@ -80,13 +103,17 @@ class Score:
         return (self.automatic - len(self.wrong) + self.proposals_hit) / max(self.payable, 1)
 
 
-def score(name: str, case: Case, decided: pl.DataFrame) -> Score:
-    """Hold decisions against the truth of a case."""
+def score(
+    name: str, case: Case, decided: pl.DataFrame, known: Mapping[str, Bound] | None = None
+) -> Score:
+    """Hold decisions against the truth of a case; ``known``: what the data can decide of it."""
     first, sets = _read(decided)
     amounts = dict(case.open_items.select("item_id", "amount_open").iter_rows())
     found = Score(not_conserved=sum(1 for _ in _not_conserved(case, decided)))
     for receipt_id, truth in case.truths.items():
         decision, stage, reason = first[receipt_id]
+        if known is not None:
+            _bound(found, truth, known.get(receipt_id), is_left=decision != "auto")
         found.payments += 1
         found.kinds[truth.kind] += 1
         found.lines += truth.lines
@@ -112,6 +139,20 @@ def score(name: str, case: Case, decided: pl.DataFrame) -> Score:
             is_twin = _is_twin(case, truth, applied, amounts)
             (found.twins if is_twin else found.wrong).append(wrong)
     return found
+
+
+def _bound(found: Score, truth: Truth, bound: Bound | None, *, is_left: bool) -> None:
+    """Count what the data can decide of one receipt."""
+    found.bounded += 1
+    found.bounded_value += truth.amount
+    if bound is None:
+        return
+    if bound.rivals == 0 and bound.is_payer_named and truth.kind != "short":
+        found.decidable += 1
+        found.decidable_value += truth.amount
+    if is_left:
+        found.left += 1
+        found.left_in_three += bound.rivals <= _RIVALS_IN_THREE
 
 
 def _read(

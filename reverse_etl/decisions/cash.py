@@ -47,6 +47,10 @@ _SIFTED_ITEMS_PER_RECEIPT = 20
 #: Similar names looked through for each suspect, and items of one amount looked at.
 _NAMES_PER_SUSPECT = 5
 _OWING_MAX = 50
+#: So many customers who owe just the amount are worth a look although their names are not alike.
+_OWING_SHOWN = 2
+#: Confidence in what is suggested by a name or a text, and by nothing but the amount.
+_BY_NAME, _BY_AMOUNT = 0.5, 0.3
 #: Stages in which every item is named: from these a payer's habit is learned.
 _LEARNED_STAGES = frozenset(
     {"exact_reference", "sum_of_references", "normalised_references", "discount", "fee"}
@@ -323,8 +327,9 @@ class _Batch:
     def _suspected(self, receipt: Receipt, reading: Reading) -> Iterator[Row]:
         """What is likeliest of the customers that are worth a look, each set once."""
         found: list[tuple[str, Match]] = []
+        suspects = self._suspects(receipt, reading)
         if receipt.units > 0:
-            for customer in self._suspects(receipt, reading)[: self._policy.suspects_max]:
+            for customer in list(suspects)[: self._policy.suspects_max]:
                 case = make_case(
                     receipt,
                     frozenset({customer}),
@@ -344,10 +349,11 @@ class _Batch:
             if items in shown or len(shown) >= self._policy.proposals_max - 1:
                 continue
             shown.add(items)
-            yield from match_rows(receipt, "proposal", len(shown) + 1, customer, match, 0.5)
+            rank, confidence = len(shown) + 1, suspects[customer]
+            yield from match_rows(receipt, "proposal", rank, customer, match, confidence)
 
-    def _suspects(self, receipt: Receipt, reading: Reading) -> list[str]:
-        """Customers worth a look: of the account, of the text, of a similar name."""
+    def _suspects(self, receipt: Receipt, reading: Reading) -> dict[str, float]:
+        """Customers worth a look, and how much: of account, text or similar name; of the amount."""
         found = dict.fromkeys(
             [
                 *sorted(self._directory.by_account(receipt.payer_account, receipt.received_date)),
@@ -360,11 +366,17 @@ class _Batch:
             self._policy.name_score_min,
             _NAMES_PER_SUSPECT * self._policy.suspects_max,
         )
-        # Of many similar names first those who owe just this amount.
-        owing = self._owing(receipt)
-        names.sort(key=lambda pair: (pair[0] not in owing, -pair[1]))
-        found.update((customer, None) for customer, _score in names)
-        return [c for c in found if self._ledger.has_customer(c)]
+        # First those of a similar name who owe just this amount, else the few who owe it at all.
+        alike, owing = [customer for customer, _score in names], self._owing(receipt)
+        both = [customer for customer in alike if customer in owing]
+        few = sorted(owing) if not both and len(owing) <= _OWING_SHOWN else []
+        by_name = {*found, *alike}
+        found.update(dict.fromkeys([*both, *few, *alike]))
+        return {
+            customer: _BY_NAME if customer in by_name else _BY_AMOUNT
+            for customer in found
+            if self._ledger.has_customer(customer)
+        }
 
     def _owing(self, receipt: Receipt) -> frozenset[str]:
         """Customers with an open item of just this amount; nobody where they are many."""

@@ -81,10 +81,10 @@ class _Counts:
     found: Floats = field(default_factory=lambda: np.zeros(_BUCKETS))
     paid: Floats = field(default_factory=lambda: np.zeros(_BUCKETS))
 
-    def add(self, found: Floats, paid: Floats) -> None:
+    def add(self, found: Floats, paid_share: Floats) -> None:
         self.payments += 1
-        self.found += found > 0
-        self.paid += np.divide(paid, found, out=np.zeros(_BUCKETS), where=found > 0)
+        self.found += found
+        self.paid += paid_share
 
 
 class Settled:
@@ -113,11 +113,14 @@ def _shares(day: int, due: Days, opened: Days, paid: Days) -> tuple[Floats, Floa
     """Of one payment: per delay whether items were open, and the share of them that it paid."""
     is_open = (opened <= day) & (day <= paid)
     places = _bucket(working_day(date.fromordinal(day)) - due[is_open])
-    found = np.bincount(places, minlength=_BUCKETS).astype(float)
-    taken = np.bincount(places[paid[is_open] == day], minlength=_BUCKETS).astype(float)
-    return (found > 0).astype(float), np.divide(
-        taken, found, out=np.zeros(_BUCKETS), where=found > 0
-    )
+    return _found_and_share(places, places[paid[is_open] == day])
+
+
+def _found_and_share(places: Days, paid: Days) -> tuple[Floats, Floats]:
+    """Per delay whether items were open, and the share of them that was paid."""
+    found = np.bincount(places, minlength=_BUCKETS)
+    taken = np.bincount(paid, minlength=_BUCKETS)
+    return (found > 0).astype(float), taken / np.maximum(found, 1)
 
 
 class Habits:
@@ -132,10 +135,9 @@ class Habits:
     def learn(self, payer: frozenset[str], delays: Days, paid_positions: Sequence[int]) -> None:
         """One sure payment: the delays of everything open, and which of it was paid."""
         places = _bucket(delays)
-        found = np.bincount(places, minlength=_BUCKETS).astype(float)
-        paid = np.bincount(places[list(paid_positions)], minlength=_BUCKETS).astype(float)
-        self._of_all.add(found, paid)
-        self._by_payer.setdefault(payer, _Counts()).add(found, paid)
+        found, share = _found_and_share(places, places[list(paid_positions)])
+        self._of_all.add(found, share)
+        self._by_payer.setdefault(payer, _Counts()).add(found, share)
 
     def knows(self, customer: str) -> bool:
         """Whether anything is known of what a customer paid before the batch."""
@@ -175,5 +177,5 @@ def _around(counts: Floats) -> Floats:
 
 
 def _bucket(delays: Days) -> Days:
-    found: Days = np.clip(delays, -_EARLY, _LATE) + _EARLY
+    found: Days = np.minimum(np.maximum(delays, -_EARLY), _LATE) + _EARLY
     return found

@@ -7,11 +7,11 @@ stand in the order of their due dates in arrays, so that whole runs are summed a
 from collections.abc import Iterable, Sequence
 from datetime import date
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from reverse_etl.decisions.cash_frames import read_items
@@ -20,12 +20,17 @@ from reverse_etl.decisions.matching import Item
 from reverse_etl.decisions.references import digits_in
 from reverse_etl.planning.policy import CashPolicy
 
-__all__ = ["Ledger", "Numbers", "Payables"]
+__all__ = ["Ledger", "Numbers", "Payables", "grouped"]
 
 Numbers = npt.NDArray[np.int64]
 
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
 _ALWAYS = 1
 _NEVER = 10**7
+#: So many characters at the end of a reference are looked up; at least one more is before them.
+_END = 3
 
 
 class Payables:
@@ -43,13 +48,26 @@ class Payables:
         self._currency = np.array([ledger.currency(items[p].currency_code) for p in ordered])
         self._ledger = ledger
         self._near: dict[str, list[int]] = {}
+        self._starts: dict[int, dict[str, tuple[tuple[str, int], ...]]] = {}
 
     @cached_property
-    def _references(self) -> tuple[list[str], list[int]]:
+    def _references(self) -> list[tuple[str, int]]:
         """Every reference of the payer's items, and whose it is."""
         items = self._ledger.items
-        pairs = [(k, p) for p in self.places.tolist() for k in items[p].references]
-        return [k for k, _ in pairs], [p for _, p in pairs]
+        return [(k, p) for p in self.places.tolist() for k in items[p].references]
+
+    @cached_property
+    def _by_end(self) -> dict[str, tuple[tuple[str, int], ...]]:
+        """References by their last characters."""
+        return grouped((pair[0][-_END:], pair) for pair in self._references)
+
+    def _by_start(self, length: int) -> dict[str, tuple[tuple[str, int], ...]]:
+        """References by so many first characters."""
+        found = self._starts.get(length)
+        if found is None:
+            found = grouped((pair[0][:length], pair) for pair in self._references)
+            self._starts[length] = found
+        return found
 
     def near(self, key: str) -> list[int]:
         """Positions of the items with a reference one edit or transposition away from a key."""
@@ -59,9 +77,13 @@ class Payables:
         return found
 
     def _looked_near(self, key: str) -> list[int]:
-        keys, places = self._references
-        hits = process.extract(key, keys, scorer=OSA.distance, score_cutoff=1, limit=None)
-        return sorted({places[index] for _key, _distance, index in hits})
+        """An edit near the end leaves the start as it is, any other leaves the end."""
+        start = len(key) - _END - 1
+        alike = [
+            *self._by_end.get(key[-_END:], ()),
+            *self._by_start(start).get(key[:start], ()),
+        ]
+        return sorted({p for k, p in alike if OSA.distance(key, k, score_cutoff=1) <= 1})
 
     def open_on(self, day: date, currency_code: str) -> Numbers:
         """Positions in the ledger of what is open on a day, in a currency, and not taken."""
@@ -109,12 +131,9 @@ class Ledger:
         self.taken_by: dict[int, str] = {}
         self._policy = policy
         self._currencies: dict[str, int] = {}
-        self.by_key: dict[str, list[int]] = {}
-        self._by_customer: dict[str, list[int]] = {}
-        for place, item in enumerate(self.items):
-            self._by_customer.setdefault(item.customer_id, []).append(place)
-            for key in self._keys(item):
-                self.by_key.setdefault(key, []).append(place)
+        items = list(enumerate(self.items))
+        self.by_key = grouped((key, place) for place, item in items for key in self._keys(item))
+        self._by_customer = grouped((item.customer_id, place) for place, item in items)
         self.key_lengths = sorted({len(k) for k in self.by_key if k.isdigit()}, reverse=True)
         self._payables: dict[frozenset[str], Payables] = {}
 
@@ -129,23 +148,22 @@ class Ledger:
         return keys
 
     @cached_property
-    def by_tail(self) -> dict[str, list[int]]:
+    def by_tail(self) -> dict[str, tuple[int, ...]]:
         """Last digits (as many as the policy's shortest tail) of every reference → positions."""
         length = self._policy.tail_length_min
-        found: dict[str, list[int]] = {}
-        for place, item in enumerate(self.items):
-            for tail in {k[-length:] for k in item.references if len(k) > length}:
-                if tail.isdigit():
-                    found.setdefault(tail, []).append(place)
-        return found
+        return grouped(
+            (tail, place)
+            for place, item in enumerate(self.items)
+            for tail in {k[-length:] for k in item.references if len(k) > length}
+            if tail.isdigit()
+        )
 
     @cached_property
-    def by_amount(self) -> dict[tuple[int, str], list[int]]:
+    def by_amount(self) -> dict[tuple[int, str], tuple[int, ...]]:
         """Positions by amount and currency."""
-        found: dict[tuple[int, str], list[int]] = {}
-        for place, item in enumerate(self.items):
-            found.setdefault((item.units, item.currency_code), []).append(place)
-        return found
+        return grouped(
+            ((item.units, item.currency_code), place) for place, item in enumerate(self.items)
+        )
 
     def currency(self, code: str) -> int:
         """A number for a currency."""
@@ -173,6 +191,14 @@ class Ledger:
         """Items held for a receipt are open to that receipt."""
         for place in places:
             self.taken[place] = False
+
+
+def grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, tuple[Value, ...]]:
+    """Values by key; in tuples, because the garbage collector walks over lists again and again."""
+    found: dict[Key, list[Value]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return {key: tuple(values) for key, values in found.items()}
 
 
 def _ordinal(day: date | None, otherwise: int) -> int:

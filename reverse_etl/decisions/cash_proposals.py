@@ -8,6 +8,7 @@ come from a name that is only similar.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from math import exp, log
 
 import numpy as np
@@ -16,6 +17,8 @@ import numpy.typing as npt
 from reverse_etl.decisions.cash_ledger import Numbers
 from reverse_etl.decisions.matching import Line, Match, applied
 from reverse_etl.decisions.matching_case import Case
+from reverse_etl.decisions.matching_habits import likely_sets
+from reverse_etl.decisions.matching_sums import pairs_among
 
 __all__ = ["ranked"]
 
@@ -26,17 +29,21 @@ Floats = npt.NDArray[np.float64]
 _RUN_ITEMS_MAX = 160
 _LIKELY_MAX = 12
 _FOUND_MAX = 4
+#: Up to so many items pairs and triples are worth a look where a person decides.
+_TRIPLE_ITEMS_MAX = 300
 #: How often payments differ from what they pay (natural logarithm of the share of payments): a
 #: usual discount, a round fee, less for a reason, more by mistake.
 _DISCOUNT, _FEE, _SHORT, _OVER = log(0.02), log(0.02), log(0.06), log(0.014)
 _SHORT_PERCENT, _OVER_PERCENT = 25, 15
+#: How often a reference too much stands in a text; up to so many are left out, and sets shown.
+_STRAY, _STRAY_MAX, _STRAY_SHOWN = log(0.03), 2, 2
 
 
 def ranked(case: Case, limit: int) -> list[Match]:
     """The sets worth showing, at most ``limit``."""
     found: dict[frozenset[str], Match] = {}
     suggested = sorted(case.suggestions, key=lambda one: _order(case, one))
-    for match in (*suggested, *_fallbacks(case), *_likely(case)):
+    for match in (*suggested, *_less_stray(case), *_fallbacks(case), *_likely(case)):
         items = frozenset(item.item_id for item in match.items)
         if items and sum(line.units for line in match.lines) == case.receipt.units:
             found.setdefault(items, match)
@@ -58,13 +65,35 @@ def _order(case: Case, match: Match) -> tuple[float, float, float, list[str]]:
     return -sure, -score, float(np.abs(case.delays[inside]).mean()) if inside else 0.0, ids
 
 
+def _everything(case: Case) -> list[int]:
+    """All that the text names, a choice as its first option."""
+    foreign = set(case.foreign)
+    options = [choice.options[0] for choice in case.choices if choice.token not in foreign]
+    return list(dict.fromkeys([*case.named, *(p for option in options for p in option)]))
+
+
+def _less_stray(case: Case) -> list[Match]:
+    """What the text names but for one or two, where all of it is beyond what payments differ by."""
+    everything = _everything(case)
+    sets = [
+        [place for place in everything if place not in out]
+        for count in range(min(_STRAY_MAX + 1, len(everything)))
+        for out in combinations(everything, count)
+    ]
+    fit = _difference(case, np.array([case.total(places) for places in sets], dtype=np.int64))
+    if not sets or np.isfinite(fit[0]):
+        return []
+    value = fit + _STRAY * np.array([len(everything) - len(places) for places in sets])
+    best = [n for n in np.argsort(-value, kind="stable").tolist() if np.isfinite(value[n])]
+    why = "what the text names but for what seems to be stray"
+    return [_match(case, "less_stray", sets[n], 0.4, why) for n in best[:_STRAY_SHOWN]]
+
+
 def _fallbacks(case: Case) -> list[Match]:
     """What the text names as it stands, and items of another customer with just the amount."""
     found = []
     places = list(case.named)
-    foreign = set(case.foreign)
-    options = [choice.options[0] for choice in case.choices if choice.token not in foreign]
-    everything = list(dict.fromkeys([*places, *(p for option in options for p in option)]))
+    everything = _everything(case)
     for chosen, confidence in ((everything, 0.4), (places, 0.3)):
         if chosen:
             found.append(_match(case, "named_items", chosen, confidence, "what the text names"))
@@ -93,20 +122,24 @@ class _Sets:
 def _likely(case: Case) -> Iterator[Match]:
     """What is named and what the payer is likely to pay besides, whatever the difference."""
     base = tuple(case.named)
-    others = np.flatnonzero(~np.isin(case.pool, base))
+    others = case.outside(base)
     if len(others) == 0:
         return
     likely = others[np.argsort(-case.habit.odds[others], kind="stable")][:_LIKELY_MAX]
     runs = others[:_RUN_ITEMS_MAX]
     found: list[tuple[float, tuple[int, ...]]] = []
     for sets, items in ((_runs(case, runs), runs), (_parts(case, likely), likely)):
-        value = sets.scores + _difference(case, sets.totals + case.total(base))
-        for index in np.argsort(-value, kind="stable")[:_FOUND_MAX].tolist():
-            if np.isfinite(value[index]):
+        totals = sets.totals + case.total(base)
+        near = _near(case, totals)
+        value = sets.scores[near] + _difference(case, totals[near])
+        for place in np.argsort(-value, kind="stable")[:_FOUND_MAX].tolist():
+            if np.isfinite(value[place]):
+                index = int(near[place])
                 start, end = int(sets.first[index]), int(sets.last[index])
                 chosen = range(start, end) if start >= 0 else _bits(end)
                 positions = tuple(items[list(chosen)].tolist())
-                found.append((float(value[index]), positions))
+                found.append((float(value[place]), positions))
+    found += _exact(case, base)
     found.sort(key=lambda pair: (-pair[0], pair[1]))
     for value_found, positions in found:
         places = [*base, *case.pool[list(positions)].tolist()]
@@ -115,11 +148,19 @@ def _likely(case: Case) -> Iterator[Match]:
         yield _match(case, "likely_items", places, confidence, why)
 
 
+def _exact(case: Case, base: tuple[int, ...]) -> list[tuple[float, tuple[int, ...]]]:
+    """Sets of any sort that leave nothing over, the likeliest: their score and what they add."""
+    sets = likely_sets(case, frozenset(base), triple_items_max=_TRIPLE_ITEMS_MAX)
+    added = [tuple(case.positions(places.difference(base))) for places in sets]
+    found = [(case.habit.score(positions), positions) for positions in added]
+    return sorted(found, key=lambda pair: (-pair[0], pair[1]))[:_FOUND_MAX]
+
+
 def _runs(case: Case, positions: Numbers) -> _Sets:
     """Every run of neighbours in due-date order."""
     totals = np.concatenate(([0], np.cumsum(case.units[positions])))
     scores = np.concatenate(([0.0], np.cumsum(case.habit.odds[positions])))
-    first, last = np.triu_indices(len(totals), 1)
+    first, last = pairs_among(len(totals))
     return _Sets(totals[last] - totals[first], scores[last] - scores[first], first, last)
 
 
@@ -135,6 +176,12 @@ def _parts(case: Case, positions: Numbers) -> _Sets:
 
 def _bits(number: int) -> list[int]:
     return [place for place in range(number.bit_length()) if number >> place & 1]
+
+
+def _near(case: Case, totals: Numbers) -> Numbers:
+    """Sums that a payment could differ from at all: by half, or by a fee."""
+    reach = np.abs(totals) // 2 + case.policy.fee_limit(case.receipt.currency_code)
+    return np.flatnonzero(np.abs(totals - case.receipt.units) <= reach)
 
 
 def _difference(case: Case, totals: Numbers) -> Floats:

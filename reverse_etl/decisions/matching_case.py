@@ -9,8 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
+
 from reverse_etl.decisions.cash_habits import Habit, Habits, working_day
-from reverse_etl.decisions.cash_ledger import Ledger, Numbers
+from reverse_etl.decisions.cash_ledger import Ledger, Numbers, grouped
 from reverse_etl.decisions.cash_text import Reading, Token
 from reverse_etl.decisions.matching import Item, Line, Match, Receipt, minor_unit
 from reverse_etl.decisions.matching_sums import coarseness
@@ -68,12 +70,9 @@ class Case:
         return units
 
     @cached_property
-    def by_units(self) -> dict[int, list[int]]:
+    def by_units(self) -> dict[int, tuple[int, ...]]:
         """Positions of the pool by amount."""
-        found: dict[int, list[int]] = {}
-        for place, units in zip(self.pool.tolist(), self.units.tolist(), strict=True):
-            found.setdefault(units, []).append(place)
-        return found
+        return grouped(zip(self.units.tolist(), self.pool.tolist(), strict=True))
 
     @cached_property
     def delays(self) -> Numbers:
@@ -93,10 +92,6 @@ class Case:
         return known >= self.policy.habit_payments_min
 
     @cached_property
-    def _position(self) -> dict[int, int]:
-        return {place: position for position, place in enumerate(self.pool.tolist())}
-
-    @cached_property
     def _position_of_item(self) -> dict[str, int]:
         items = self.ledger.items
         return {items[place].item_id: n for n, place in enumerate(self.pool.tolist())}
@@ -108,8 +103,18 @@ class Case:
 
     def positions(self, places: Iterable[int]) -> list[int]:
         """Where items stand in the pool, in its order; those that are not in it are left out."""
-        at = self._position
-        return sorted(at[place] for place in places if place in at)
+        wanted = np.array(sorted(places), dtype=np.int64)
+        at = np.searchsorted(self.pool, wanted)
+        is_in = at < len(self.pool)
+        is_in[is_in] = self.pool[at[is_in]] == wanted[is_in]
+        found: list[int] = at[is_in].tolist()
+        return found
+
+    def outside(self, places: Iterable[int]) -> Numbers:
+        """Where all the other items stand in the pool."""
+        is_outside = np.ones(len(self.pool), dtype=bool)
+        is_outside[self.positions(places)] = False
+        return np.flatnonzero(is_outside)
 
     @cached_property
     def minor(self) -> int:

@@ -13,7 +13,14 @@ from reverse_etl.decisions.matching import Item, Line, Match, Stop, amount_of, a
 from reverse_etl.decisions.matching_case import Case
 from reverse_etl.decisions.matching_references import Reached, told
 
-__all__ = ["discounted", "is_earned", "is_like_discount", "with_discount", "with_fee"]
+__all__ = [
+    "discounted",
+    "is_earned",
+    "is_like_discount",
+    "is_swappable",
+    "with_discount",
+    "with_fee",
+]
 
 
 def with_discount(case: Case, readings: Sequence[Reached]) -> Match | Stop | None:
@@ -32,7 +39,7 @@ def with_discount(case: Case, readings: Sequence[Reached]) -> Match | Stop | Non
         return None
     ((places, match),) = hits.items()
     difference = match.lines[-1].units
-    if not _is_swappable(case, match.items, difference):
+    if not is_swappable(case, match.items, difference):
         return match
     for credit in case.by_units.get(difference, ()):
         case.suggest("credit", (*places, credit), "deduction", 0.6, "the references and a credit")
@@ -104,7 +111,7 @@ def with_fee(case: Case, readings: Sequence[Reached]) -> Match | Stop | None:
     if not 0 < missing <= limit or missing * 100 > one.total * case.policy.fee_percent_max:
         return None
     items = case.items(tuple(one.places))
-    if _is_swappable(case, items, -missing) or _may_hide_an_item(case, one, missing):
+    if is_swappable(case, items, -missing) or _may_hide_an_item(case, one, missing):
         return None
     if any(0 <= missing - item.units <= limit for item in items):
         # One of them, a small credit above all, may be stray: without it the rest is a fee as well.
@@ -128,7 +135,7 @@ def _may_hide_an_item(case: Case, one: Reached, missing: int) -> bool:
     return has_small and missing % (case.policy.fee_step * case.minor) != 0
 
 
-def _is_swappable(case: Case, items: Sequence[Item], difference: int) -> bool:
+def is_swappable(case: Case, items: Sequence[Item], difference: int) -> bool:
     """Whether one more open item, or another in the place of one, would make the sum exact."""
     if difference in case.by_units:
         return True

@@ -116,19 +116,23 @@ def _log_sum(values: Sequence[float]) -> float:
     return max(top + log(sum(exp(value - top) for value in values)), -50.0)
 
 
-def likely_sets(case: Case, base: Places = frozenset()) -> dict[Places, str]:
+def likely_sets(
+    case: Case, base: Places = frozenset(), *, triple_items_max: int | None = None
+) -> dict[Places, str]:
     """Sets of the payer's open items with the amount that is left beside ``base``, and how found.
 
     Singles, runs, pairs and triples as ever; every part of the items that are likeliest now; and
     the likeliest set of all with up to three items changed. Every set holds the base.
+    ``triple_items_max``: among so many items triples are searched, else as many as the policy says.
     """
     target = case.receipt.units - case.total(tuple(base))
-    others = case.pool[~np.isin(case.pool, list(base))]
-    if len(others) == 0 or target <= 0:
+    outside = case.outside(base)
+    if len(outside) == 0 or target <= 0:
         return {}
-    units, odds = case.ledger.units[others], case.habit.odds[case.positions(others.tolist())]
+    others, units, odds = case.pool[outside], case.units[outside], case.habit.odds[outside]
     found: dict[Places, str] = {}
-    for family, positions in _searched(case, units, odds, target):
+    most = triple_items_max or case.policy.subset_items_max
+    for family, positions in _searched(units, odds, target, most):
         found.setdefault(frozenset(others[list(positions)].tolist()) | base, family)
     for places in list(found):
         for twin in _swapped(case, places, base):
@@ -137,9 +141,8 @@ def likely_sets(case: Case, base: Places = frozenset()) -> dict[Places, str]:
 
 
 def _searched(
-    case: Case, units: Numbers, odds: np.ndarray, target: int
+    units: Numbers, odds: np.ndarray, target: int, most: int
 ) -> Iterator[tuple[str, tuple[int, ...]]]:
-    most = case.policy.subset_items_max
     known = sets_of(units, target, pair_items_max=4 * most, triple_items_max=most, most=_SETS_MAX)
     for positions, family in known.items():
         yield family, positions

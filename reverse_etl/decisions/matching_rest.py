@@ -6,12 +6,10 @@ what is less is a deduction only where the remittance itself says so.
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from ingestion.common.money import canonical_text
 from reverse_etl.decisions.matching import Line, Match, Stop, amount_of, applied
 from reverse_etl.decisions.matching_case import Case
-from reverse_etl.decisions.matching_discounts import is_like_discount
+from reverse_etl.decisions.matching_discounts import is_like_discount, is_swappable
 from reverse_etl.decisions.matching_habits import likely_sets, proven, weighed
 from reverse_etl.decisions.matching_references import Reached
 from reverse_etl.decisions.matching_sums import explanations, has_twin_outside
@@ -63,8 +61,8 @@ def _only_rest(case: Case, readings: Sequence[Reached]) -> Match | Stop | None:
         rest = case.receipt.units - one.total
         if rest <= 0:
             continue
-        others = case.pool[~np.isin(case.pool, list(one.places))]
-        units = case.ledger.units[others]
+        outside = case.outside(one.places)
+        others, units = case.pool[outside], case.units[outside]
         for way in explanations(
             units, rest, case.step_of(rest),
             triple_items_max=case.policy.subset_items_max,
@@ -90,8 +88,7 @@ def _only_rest(case: Case, readings: Sequence[Reached]) -> Match | Stop | None:
     is_small = (case.receipt.units - one.total) * 100 < (
         case.receipt.units * case.policy.rest_percent_min
     )
-    # Nothing in the text says that something is missing: it may as well be an over-payment.
-    bound = case.policy.coincidence_max_rest * (4 if hinted else 1)
+    bound = _bound(case, family, is_hinted=bool(hinted))
     is_long = hinted and inferred > case.policy.inferred_items_max
     if chance > bound or is_small or (is_long and not is_run):
         return Stop("coincidence", f"a {family} of {inferred} explains the rest, but not surely")
@@ -102,6 +99,19 @@ def _only_rest(case: Case, readings: Sequence[Reached]) -> Match | Stop | None:
         f"{len(one.places)} referenced items, and only {inferred} other open items sum to the "
         f"remaining {left}",
     )  # fmt: skip
+
+
+def _bound(case: Case, family: str, *, is_hinted: bool) -> float:
+    """Accidental hits tolerated in a rest.
+
+    Where nothing in the text says that something is missing the rest may as well be an
+    over-payment, any amount at all: then a pair or triple is held to what holds without references.
+    """
+    if is_hinted:
+        return 4 * float(case.policy.coincidence_max_rest)
+    is_subset = family in {"pair", "triple"}
+    policy = case.policy
+    return float(policy.coincidence_max_subset if is_subset else policy.coincidence_max_rest)
 
 
 def netted(case: Case, readings: Sequence[Reached]) -> Match | Stop | None:
@@ -130,7 +140,7 @@ def netted(case: Case, readings: Sequence[Reached]) -> Match | Stop | None:
 
 def _is_one_run(case: Case, places: frozenset[int]) -> bool:
     """Whether references and inferred items together are one run in due-date order."""
-    inside = np.flatnonzero(np.isin(case.pool, list(places)))
+    inside = case.positions(places)
     return bool(inside[-1] - inside[0] + 1 == len(places))
 
 
@@ -149,6 +159,9 @@ def over_paid(case: Case, readings: Sequence[Reached]) -> Match | None:
         # The credit that is named was not taken, or another item was and is not named.
         return None
     items = case.items(tuple(one.places))
+    if is_swappable(case, items, surplus):
+        # One that is named may be stray: with another in its place nothing is left over.
+        return None
     lines = (*applied(items), Line(None, "on_account", surplus))
     return Match(
         "over_payment", lines, 0.96,

@@ -5,8 +5,9 @@ Searched are single items, runs in due-date order, pairs and triples. The coinci
 expect. A run is one of n²/2, a subset one of 2ⁿ: that is why runs of many items still prove much.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -16,6 +17,7 @@ __all__ = [
     "coarseness",
     "explanations",
     "has_twin_outside",
+    "pairs_among",
     "run_chance",
     "runs_between",
     "sets_of",
@@ -30,6 +32,8 @@ _COARSE = (
 _PRICES_MIN = 5
 #: Sums within this part of the target count as near it.
 _NEAR = 0.2
+#: So many amounts are compared with all others at once sooner than by sorting.
+_FEW_CHOSEN = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +72,12 @@ def explanations(
             coincide too often to say anything.
         most: enough to know that a solution is not unique.
     """
+    small = {"pair_items_max": triple_items_max, "triple_items_max": triple_items_max}
+    found = sets_of(units, target, most=most, **small)
     # Amounts as near as a fifth of the target, in the steps in which amounts move.
     room = max(abs(target) * _NEAR * 2 / step, 1.0)
-    sums = np.concatenate(([0], np.cumsum(units)))
-    chance = {"single": _near(units, target) / room, "run": _runs_near(sums, target) / room}
-    if 2 <= len(units) <= triple_items_max:
-        positive = units[(units > 0) & (units < target)]
-        first, second = np.triu_indices(len(positive), 1)
-        pairs = positive[first] + positive[second]
-        near = _near(pairs, target)
-        chance["pair"] = near / room
-        # Each pair has as many thirds as there are items; about as many of them come as near.
-        triples = _near(np.add.outer(pairs, positive).ravel(), target) / 3 if len(pairs) else 0
-        chance["triple"] = (near + triples) / room
-    small = {"pair_items_max": triple_items_max, "triple_items_max": triple_items_max}
-    return [
-        Explained(family, positions, chance[family])
-        for positions, family in sets_of(units, target, most=most, **small).items()
-    ]
+    chance = {family: _HITS_NEAR[family](units, target) / room for family in set(found.values())}
+    return [Explained(family, positions, chance[family]) for positions, family in found.items()]
 
 
 def sets_of(
@@ -95,7 +87,7 @@ def sets_of(
     found: dict[tuple[int, ...], str] = {}
     for position in np.flatnonzero(units == target)[:most].tolist():
         found[(position,)] = "single"
-    for run in _runs(np.concatenate(([0], np.cumsum(units))), target, most):
+    for run in _runs(_sums(units), target, most):
         found.setdefault(run, "run")
     if 2 <= len(units) <= pair_items_max:
         for pair in _pairs(units, target, most):
@@ -111,8 +103,9 @@ def _near(sums: np.ndarray, target: int) -> float:
     return max(float((np.abs(sums - target) <= abs(target) * _NEAR).sum()), 1.0)
 
 
-def _runs_near(sums: np.ndarray, target: int) -> float:
+def _runs_near(units: np.ndarray, target: int) -> float:
     """How many runs come as near to the target; all of them where credits mix in."""
+    sums = _sums(units)
     if bool((np.diff(sums) < 0).any()):
         return len(sums) * len(sums) / 2
     low = np.searchsorted(sums, sums + int(target * (1 - _NEAR)), side="left")
@@ -122,8 +115,53 @@ def _runs_near(sums: np.ndarray, target: int) -> float:
 
 def run_chance(units: np.ndarray, target: int, step: int) -> float:
     """Accidental hits of runs to expect at one amount."""
-    sums = np.concatenate(([0], np.cumsum(units)))
-    return _runs_near(sums, target) / max(abs(target) * _NEAR * 2 / step, 1.0)
+    return _runs_near(units, target) / max(abs(target) * _NEAR * 2 / step, 1.0)
+
+
+def _pairs_near(units: np.ndarray, target: int) -> float:
+    """How many pairs come as near to the target."""
+    return _near(_pair_sums(units, target)[1], target)
+
+
+def _triples_near(units: np.ndarray, target: int) -> float:
+    """How many pairs and triples come as near to the target."""
+    positive, pairs = _pair_sums(units, target)
+    near = _near(pairs, target)
+    if not len(pairs):
+        return near
+    # Each pair has as many thirds as there are items; about as many of them come as near.
+    ordered, reach = np.sort(pairs), int(abs(target) * _NEAR)
+    low = np.searchsorted(ordered, target - reach - positive, side="left")
+    high = np.searchsorted(ordered, target + reach - positive, side="right")
+    return near + max(float((high - low).sum()), 1.0) / 3
+
+
+def _pair_sums(units: np.ndarray, target: int) -> tuple[np.ndarray, np.ndarray]:
+    positive = units[(units > 0) & (units < target)]
+    first, second = pairs_among(len(positive))
+    return positive, positive[first] + positive[second]
+
+
+@lru_cache(maxsize=32)
+def pairs_among(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first and the second position of every pair of so many, in order; not to be changed."""
+    return np.triu_indices(count, 1)
+
+
+def _sums(units: np.ndarray) -> np.ndarray:
+    """The sum of all amounts before each, and of all."""
+    sums = np.zeros(len(units) + 1, dtype=np.int64)
+    np.cumsum(units, out=sums[1:])
+    return sums
+
+
+#: Per family: how many of its sets come as near to an amount as counts.
+_HITS_NEAR: Mapping[str, Callable[[np.ndarray, int], float]] = {
+    "single": _near,
+    "run": _runs_near,
+    "pair": _pairs_near,
+    "triple": _triples_near,
+}
 
 
 def _runs(sums: np.ndarray, target: int, most: int) -> list[tuple[int, ...]]:
@@ -147,7 +185,7 @@ def runs_between(units: np.ndarray, low: int, high: int, most: int) -> list[tupl
     """Runs (one item included) whose sum lies between two amounts; none where credits mix in."""
     if len(units) == 0 or bool((units <= 0).any()):
         return []
-    sums = np.concatenate(([0], np.cumsum(units)))
+    sums = _sums(units)
     left = np.searchsorted(sums, sums + low, side="left")
     right = np.searchsorted(sums, sums + high, side="right")
     found: list[tuple[int, ...]] = []
@@ -177,9 +215,14 @@ def _triples(units: np.ndarray, target: int, most: int) -> list[tuple[int, ...]]
     count = len(units)
     if count < 3:
         return []
-    first, second = np.triu_indices(count, 1)
+    first, second = pairs_among(count)
     missing = target - (units[first] + units[second])
-    hits = np.flatnonzero(np.isin(missing, units))
+    ordered = np.sort(units)
+    nearest = np.searchsorted(ordered, missing)
+    nearest[nearest == count] = 0
+    hits = np.flatnonzero(ordered[nearest] == missing)
+    if not len(hits):
+        return []
     where: dict[int, list[int]] = {}
     for position, amount in enumerate(units.tolist()):
         where.setdefault(amount, []).append(position)
@@ -215,4 +258,6 @@ def has_twin_outside(units: np.ndarray, chosen: Sequence[int]) -> bool:
     """Whether an item that was not chosen has the amount of one that was."""
     inside = np.zeros(len(units), dtype=bool)
     inside[list(chosen)] = True
+    if len(chosen) <= _FEW_CHOSEN:
+        return bool((units[inside][:, None] == units[~inside]).any())
     return bool(np.isin(units[inside], units[~inside]).any())

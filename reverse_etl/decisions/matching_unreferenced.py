@@ -10,6 +10,7 @@ from decimal import Decimal
 import numpy as np
 
 from ingestion.common.money import canonical_text
+from reverse_etl.decisions.cash_ledger import Numbers
 from reverse_etl.decisions.matching import Line, Match, Stop, applied
 from reverse_etl.decisions.matching_case import Case
 from reverse_etl.decisions.matching_discounts import is_earned, is_like_discount
@@ -162,7 +163,7 @@ def _has_closed_twin(case: Case, positions: tuple[int, ...]) -> bool:
     """
     days = case.policy.twin_window_days
     closed = case.ledger.payables(case.customers).closed_near(case.receipt.received_date, days)
-    return bool(np.isin(case.units[list(positions)], closed).all())
+    return _all_among(case, positions, closed)
 
 
 def _nothing_less(case: Case, positions: tuple[int, ...]) -> float | None:
@@ -170,8 +171,14 @@ def _nothing_less(case: Case, positions: tuple[int, ...]) -> float | None:
     if not _has_closed_twin(case, positions):
         return None
     later = case.ledger.payables(case.customers).invoiced_after(case.receipt.received_date)
-    is_later = bool(np.isin(case.units[list(positions)], later).all())
-    return _ADVANCE_LESS if is_later else _AGAIN_LESS
+    return _ADVANCE_LESS if _all_among(case, positions, later) else _AGAIN_LESS
+
+
+def _all_among(case: Case, positions: tuple[int, ...], amounts: Numbers) -> bool:
+    """Whether the amount of every item of a set is one of some amounts."""
+    return all(
+        bool((amounts == units).any()) for units in set(case.units[list(positions)].tolist())
+    )
 
 
 def _bound(case: Case, family: str) -> float:

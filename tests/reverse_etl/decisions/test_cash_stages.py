@@ -131,6 +131,18 @@ def test_a_rest_is_not_filled_when_a_twin_is_open():
     assert applied(decide([paid("8000.17", A)], items)) == []
 
 
+@pytest.mark.parametrize(("text", "is_applied"), [(A, False), (f"{A} {C}", True)])
+def test_three_items_fill_a_rest_only_where_the_text_shows_that_something_is_missing(
+    text: str, is_applied: bool
+):
+    amounts = ("3187.11", "6920.43", "4405.97", "5511.03", "3666.29", "6043.81", "4999.67",
+               "5820.59", "3301.73", "6477.37")  # fmt: skip
+    items = [owed(f"80000{n:02d}", amount) for n, amount in enumerate(amounts)]
+    three = ["8000001", "8000004", "8000007"]
+    found = applied(decide([paid("26407.31", text)], [owed(A, "10000"), *items]))
+    assert sorted(found) == (sorted([*three, A]) if is_applied else [])
+
+
 def test_a_rest_among_round_prices_is_measured_in_their_steps():
     prices = (50, 250, 7500, 7675, 7875, 8300, 9700, 9950, 10050, 10950, 11600, 13200, 14550,
               14850, 16900, 17950, 18250, 19150, 19600, 42850, 49425, 49950)  # fmt: skip
@@ -178,6 +190,13 @@ def test_a_cut_text_infers_few_items_unless_all_is_one_run():
 def test_a_surplus_goes_on_account_where_nothing_else_is_open():
     rows = decide([paid("1030", A)], [owed(A, "1000")])
     assert (applied(rows), others(rows)) == ([A], [("on_account", Decimal(30))])
+
+
+def test_a_surplus_is_no_over_payment_where_another_item_in_the_place_of_a_named_one_leaves_none():
+    items = [owed(A, "1000"), owed(B, "5000"), owed(C, "5023.21")]
+    assert applied(decide([paid("6023.21", f"{A}, {B}")], items)) == []
+    items = [owed(A, "1000"), owed(B, "5000"), owed(C, "5023.22")]
+    assert applied(decide([paid("6023.21", f"{A}, {B}")], items)) == [A, B]
 
 
 def test_a_surplus_over_a_named_credit_is_no_over_payment():
