@@ -144,8 +144,11 @@ def chain(built: Built) -> Iterator[Chain]:
     compiled: Path = built.home / "target" / "compiled"
     with duckdb.connect() as connection:
         connection.execute("attach ':memory:' as warehouse")
-        for schema in ("intermediate", "marts"):
+        for schema in ("intermediate", "ledger", "marts"):
             connection.execute(f"create schema warehouse.{schema}")
+        connection.execute(
+            "create table warehouse.ledger.commands (external_key varchar, object_name varchar)"
+        )
         connection.execute(f"create table warehouse.intermediate.int_open_items_keyed ({KEYED})")
         connection.execute(f"create table warehouse.intermediate.{APPLICATIONS}")
         connection.execute(f"create table warehouse.intermediate.{COMPANIES_DATED}")

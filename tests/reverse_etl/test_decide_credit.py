@@ -60,7 +60,11 @@ class Scene:
             create schema config; create schema marts; create schema intermediate;
             create schema observed;
             create table config.rates as select 'USD' as currency_code,
-                cast(1 as decimal(18, 8)) as rate_to_group;
+                cast(1 as decimal(18, 8)) as rate_to_group
+                union all select 'CAD', 0.72;
+            create table config.companies as select 'sap' as system_id, 'U001' as company_code,
+                '1000' as credit_segment;
+            create table marts.fct_receipts as select 'r1' as receipt_id, 'none' as booked_by;
             create table intermediate.int_customer_parents
                 (system_id varchar, customer_id varchar, parent_customer_id varchar);
             create table observed.sap_s4hana__credit_accounts
@@ -148,6 +152,26 @@ def test_a_temporary_limit_holds_for_its_days_and_the_old_one_is_back(scene: Sce
     assert keep_temporary_limits(scene.store, rules, date(2026, 4, 2)) == 0
     assert scene.approved() == [("1000", "ada", "bob")]
     assert scene.decide(rules) == [], "the ERP still holds the old one"
+
+
+@pytest.mark.parametrize(
+    ("paid", "booked_by", "is_held"),
+    [("69.44", "none", True), ("69.45", "none", False), ("69.45", "hub", True)],
+)
+def test_money_in_another_currency_that_waits_keeps_a_hold_back(
+    scene: Scene, paid: str, booked_by: str, is_held: bool
+) -> None:
+    """1,050 USD are owed on 1,000; CAD 69.45 are worth 50.004 USD."""
+    scene.connection.execute("update marts.fct_credit set exposure = 1050")
+    scene.connection.execute("update marts.fct_receipts set booked_by = ?", [booked_by])
+    scene.connection.execute(
+        "insert into decisions.applications (receipt_id, system_id, company_code, decision, rank,"
+        " customer_id, kind, amount, currency_code)"
+        " values ('r1', 'sap', 'U001', 'auto', 1, 'SAP-1', 'apply', ?, 'CAD')",
+        [Decimal(paid)],
+    )
+    rows = scene.decide(policy(scorecard=SCORECARD | {"enabled": False}))
+    assert [row[0] for row in rows] == (["hold"] if is_held else [])
 
 
 def test_without_temporary_limits_the_log_is_not_touched(scene: Scene) -> None:
