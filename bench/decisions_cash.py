@@ -18,8 +18,10 @@ Each taught a bound or a guard, or a fault of the noise. The report on 601, 602 
 showed none in 73,000 and two in 112,000: an over-payment whose surplus three items happened to
 have (a bound since), and a short payment that was just its invoices less an open credit (a fault
 of the noise since). What that touched was measured again on 603, 604, 621 and 622, with one wrong:
-an over-payment that was none with another item for a stray one (a guard since). The seeds below
-came after it. Everything follows from the printed seeds.
+an over-payment that was none with another item for a stray one (a guard since). The report on 605,
+606 and families on 631 showed none in 73,000 and two in 113,000: a mistyped number whose amount
+differed by what looked like a fee, and three items that fitted what a cut-off text left open; both
+are held back since. The seeds below came after it. Everything follows from the printed seeds.
 
 Run: ``python -m bench.decisions_cash [--dataset DIR] [--seeds 101 102 …] [--half B]``.
 """
@@ -50,8 +52,8 @@ from reverse_etl.planning.policy import load_policy
 QUICK_ARGUMENTS = ("--quick",)
 
 _DATASET = Path(__file__).parents[2] / "shared" / "data" / "highradius"
-_SEEDS = (605, 606)
-_FAMILY_SEEDS = (631,)
+_SEEDS = (607, 608)
+_FAMILY_SEEDS = (641,)
 _SIZE_PAYMENTS, _SIZE_ITEMS = 12_000, 40_000
 _C1_MATCHER_G = {"extract": 0.807, "dense": 0.761}
 _LIMITS = {"extract": 0.83, "dense": 0.79}

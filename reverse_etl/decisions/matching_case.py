@@ -18,10 +18,11 @@ from reverse_etl.decisions.matching import Item, Line, Match, Receipt, minor_uni
 from reverse_etl.decisions.matching_sums import coarseness
 from reverse_etl.planning.policy import CashPolicy
 
-__all__ = ["TAIL", "Case", "Choice", "make_case"]
+__all__ = ["NEAR", "TAIL", "Case", "Choice", "make_case"]
 
-#: How a choice is told whose reference is the end of a longer one.
+#: How a choice is told whose reference is the end of a longer one, or a mistyped one.
 TAIL = "its last digits"
+NEAR = "one character off"
 
 _SUBSETS_ITEMS_MAX = 5
 
@@ -266,7 +267,7 @@ def _near(case: Case, token: Token, is_open: frozenset[int]) -> Choice | None:
     if len(token.key) < case.policy.mistyped_length_min:
         return None
     found = case.ledger.payables(case.customers).near(token.key)
-    return _choice(case, token, found, is_open, "one character off") if found else None
+    return _choice(case, token, found, is_open, NEAR) if found else None
 
 
 def _choice(

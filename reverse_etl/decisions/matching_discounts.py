@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from ingestion.common.money import canonical_text
 from reverse_etl.decisions.matching import Item, Line, Match, Stop, amount_of, applied
-from reverse_etl.decisions.matching_case import Case
+from reverse_etl.decisions.matching_case import NEAR, Case
 from reverse_etl.decisions.matching_references import Reached, told
 
 __all__ = [
@@ -104,6 +104,9 @@ def is_earned(case: Case, item: Item, percent: Decimal | None = None) -> bool:
 def with_fee(case: Case, readings: Sequence[Reached]) -> Match | Stop | None:
     """The references less what a bank keeps: small in money and in percent (stage 4)."""
     if len(readings) != 1 or not case.is_fully_read:
+        return None
+    if any(choice.how.startswith(NEAR) for choice in case.choices):
+        # Only the amount proves a mistyped number (domain B1), and here it does not agree.
         return None
     (one,) = readings
     missing = one.total - case.receipt.units

@@ -104,11 +104,13 @@ def _only_rest(case: Case, readings: Sequence[Reached]) -> Match | Stop | None:
 def _bound(case: Case, family: str, *, is_hinted: bool) -> float:
     """Accidental hits tolerated in a rest.
 
-    Where nothing in the text says that something is missing the rest may as well be an
-    over-payment, any amount at all: then a pair or triple is held to what holds without references.
+    A text that is cut off or cannot be read whole says that something is missing, but not how much:
+    three items that happen to fit must be surer than one, or than a run. Where nothing in the text
+    says that something is missing the rest may as well be an over-payment, any amount at all: then
+    a pair or triple is held to what holds without references.
     """
     if is_hinted:
-        return 4 * float(case.policy.coincidence_max_rest)
+        return (1 if family == "triple" else 4) * float(case.policy.coincidence_max_rest)
     is_subset = family in {"pair", "triple"}
     policy = case.policy
     return float(policy.coincidence_max_subset if is_subset else policy.coincidence_max_rest)

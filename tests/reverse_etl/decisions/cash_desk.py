@@ -53,6 +53,7 @@ def decide(
     lines: list[dict[str, Any]] | None = None,
     aliases: list[tuple[str, str]] | None = None,
     settled: pl.DataFrame | None = None,
+    policy: Policy | None = None,
 ) -> list[dict[str, Any]]:
     rows = decide_cash(
         pl.DataFrame(receipts, schema=_RECEIPTS),
@@ -61,7 +62,7 @@ def decide(
         pl.DataFrame(aliases, schema=["payer_name", "customer_id"], orient="row")
         if aliases
         else None,
-        Policy(),
+        policy or Policy(),
         remittance_lines=pl.DataFrame(lines) if lines else None,
         settled=settled,
     ).to_dicts()

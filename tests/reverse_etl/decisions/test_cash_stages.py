@@ -2,8 +2,11 @@
 
 from decimal import Decimal
 
+import numpy as np
 import pytest
 
+from reverse_etl.decisions.matching_sums import explanations
+from reverse_etl.planning.policy import Policy
 from tests.reverse_etl.decisions.cash_desk import (
     DAY,
     OURS,
@@ -117,7 +120,34 @@ def test_a_fee_is_not_taken_where_a_small_credit_that_is_named_may_be_stray():
     assert applied(decide([paid("9965", f"{A} 1700001948")], items)) == []
 
 
+def test_a_mistyped_number_that_the_amount_does_not_prove_takes_no_fee():
+    """Domain B1: one character off only where the amount proves it; a fee is no proof."""
+    items = [owed("1930659297", "10000")]
+    assert applied(decide([paid("9975", "1930659297")], items)) == ["1930659297"]
+    assert applied(decide([paid("10000", "1930659397")], items)) == ["1930659297"]
+    assert applied(decide([paid("9975", "1930659397")], items)) == []
+
+
 # --- rests, over- and under-payments -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(("chosen", "factor"), [((0, 4, 9), 1), ((5,), 4)])
+def test_three_items_beside_a_number_nobody_can_read_must_be_surer_than_one(chosen, factor):
+    """A text that hides something does not say how much: three that fit may be an accident."""
+    cents = [90_001 + 7_919 * n * n for n in range(12)]
+    others = [
+        owed(f"17000{n:05d}", f"{amount / 100:.2f}", due_date=DAY + days(n))
+        for n, amount in enumerate(cents)
+    ]
+    rest = sum(cents[n] for n in chosen)
+    units = np.array(cents, dtype=np.int64)
+    (way,) = explanations(units, rest, 1, triple_items_max=150)
+    receipt = paid(f"{10_000 + rest / 100:.2f}", f"{A} 9999999999")
+    for share, is_applied in ((1.01, True), (0.99, False)):
+        bound = Decimal(way.chance * share / factor)
+        policy = Policy.model_validate({"cash": {"coincidence_max_rest": str(bound)}})
+        rows = decide([receipt], [owed(A, "10000"), *others], policy=policy)
+        assert bool(applied(rows)) is is_applied
 
 
 def test_a_rest_is_filled_by_the_only_other_item_that_fits():
