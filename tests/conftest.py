@@ -1,5 +1,6 @@
 """Fixtures of every test folder."""
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +12,12 @@ from sandbox.core.serve import Options
 from sandbox.core.tls import Certificate, make_certificate
 from tests.support import serving
 from tests.support.rooms import Rooms, in_order
+
+
+def pytest_sessionstart() -> None:
+    """A shell that starts the suite in the background lets it, and all it starts, ignore Ctrl-C."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)
