@@ -33,7 +33,9 @@ CREDENTIALS = {
         "account_id": "1", "consumer_key": "a", "consumer_secret": "b", "token_id": "c",
         "token_secret": "d",
     },
-    "dynamics365_finance": {"token_url": "http://127.0.0.1:9", "client_id": "c", "client_secret": "s"},
+    "dynamics365_finance": {
+        "token_url": "http://127.0.0.1:9", "client_id": "c", "client_secret": "s",
+    },
 }  # fmt: skip
 
 
