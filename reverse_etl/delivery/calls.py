@@ -243,6 +243,9 @@ class Caller:
             target.pacer.succeeded()
 
     def _reject(self, one: Claimed, outcome: Rejected, unit: Unit) -> None:
+        if outcome.is_partial:
+            self._die(one, outcome.code, outcome.message, unit, may_have_effect=True)
+            return
         self._engine.store.outcomes.rejected(
             unit,
             one,

@@ -54,6 +54,8 @@ class Rejected:
 
     ``is_whole_batch``: the target refused all rows of the request together and named no row; none
     has an effect, and the engine sends halves until only the bad rows are refused.
+    ``is_partial``: an earlier step of this command stands. It dies with its exception: a corrected
+    source must not make a second command beside it, and a retry goes on under the same key.
     """
 
     code: str
@@ -61,6 +63,7 @@ class Rejected:
     field: str = ""
     is_business: bool = True
     is_whole_batch: bool = False
+    is_partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ class ReturnedPayments:
                     f"journal entry {made.native_id} stands, but payment {payment} could not be "
                     f"applied to it: {outcome.message}"
                 )
-                return Rejected(outcome.code, text, "lines", outcome.is_business)
+                return Rejected(outcome.code, text, "lines", is_partial=True)
             return outcome
         return made
 

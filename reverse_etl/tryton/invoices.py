@@ -40,6 +40,13 @@ class InvoiceVerb(Verb):
     async def _values(self, books: Books, sending: Sending) -> dict[str, Any]:
         """The invoice as Tryton wants it. Raises InputRefused for anything unknown there."""
 
+    async def _has_begun(self, sending: Sending) -> bool:
+        """Whether the command's invoice is posted."""
+        company = str(sending.command.payload.get("company_code") or "")
+        if not company.isdigit():
+            return False
+        return await self._posted(self.books(company), sending.external_key) is not None
+
     async def _posted(self, books: Books, key: str) -> dict[str, Any] | None:
         """The posted invoice of a key. Raises as ``_invoice``."""
         found = await self._invoice(books, key)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
@@ -17,6 +18,7 @@ from reverse_etl.delivery.writer import (
     ReadBack,
     Rejected,
     Sending,
+    Unknown,
 )
 from reverse_etl.outcomes import rejected_input
 from reverse_etl.planning.governance import Governance, TargetObject
@@ -67,7 +69,26 @@ class Verb(ABC):
 
     async def send(self, batch: Sequence[Sending]) -> dict[str, Outcome]:
         """One command after another; each has its own answer."""
-        return {one.command.command_id: await self._outcome(one) for one in batch}
+        return {one.command.command_id: await self._told(one) for one in batch}
+
+    async def _told(self, sending: Sending) -> Outcome:
+        """The outcome; a refusal after something was posted says that it stands."""
+        outcome = await self._outcome(sending)
+        if not isinstance(outcome, Rejected):
+            return outcome
+        try:
+            has_begun = await self._has_begun(sending)
+        except LedgerloopError as error:
+            return Unknown(error.code or "not_read", f"refused, and unread since: {error.message}")
+        return replace(outcome, is_partial=True) if has_begun else outcome
+
+    async def _has_begun(self, sending: Sending) -> bool:
+        """Whether the books hold a posted move with the command's key."""
+        company = str(sending.command.payload.get("company_code") or "")
+        if not company.isdigit():
+            return False
+        found = await Books(self._client, int(company)).moves_with([sending.external_key])
+        return any(move["state"] == "posted" for move in found[sending.external_key])
 
     async def _outcome(self, sending: Sending) -> Outcome:
         try:

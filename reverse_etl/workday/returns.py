@@ -117,7 +117,7 @@ class ReturnedPayments:
             outcome = OUTCOMES.of_error(error)
             if isinstance(outcome, Rejected) and raised:
                 text = f"{raised} of {len(requests)} invoices stand, the next step was refused: "
-                return replace(outcome, message=text + outcome.message)
+                return replace(outcome, message=text + outcome.message, is_partial=True)
             return outcome
         return Accepted(invoice_wid(there[meant.all[0].reference_id]))
 

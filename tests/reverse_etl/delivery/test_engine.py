@@ -336,3 +336,25 @@ def test_what_left_before_is_not_sent_again_while_it_cannot_be_looked_up(stage):
 
     assert sends == [1, 1]
     assert (report.verified, report.not_sent, report.requests) == (1, 1, 2)
+
+
+def test_a_refusal_after_a_step_that_stands_gives_way_to_no_corrected_command(stage):
+    """Rejected, a corrected source would be sent under a new key beside what stands already."""
+    command = posting("R1")
+    stage.store.record_plan([command])
+    send = stage.writer.send
+
+    async def half(batch):
+        stage.writer.send = send
+        refused = Rejected("NOT_OPEN", "entry 7 stands, the next step was refused", is_partial=True)
+        return {sending.command.command_id: refused for sending in batch}
+
+    stage.writer.send = half
+    assert stage.deliver().dead == 1
+    assert stage.store.command(command.command_id).state == "dead"
+    (told,) = stage.store.exceptions(state="open")
+    assert (told.code, "entry 7 stands" in told.message) == ("NOT_OPEN", True)
+
+    stage.store.retry_exceptions([told.exception_id], by="ada", reason="opened")
+    assert stage.deliver().verified == 1
+    assert effects(stage) == [1]

@@ -172,3 +172,5 @@ def test_a_post_action_of_the_installation_posts_invoice_journals_too():
     settings = {"post_action": "postJournal", "posting_lag_seconds": 9999}
     env = Environment(settings, post_action="postJournal")
     posted(env, debit_memo())
+    (header,) = env.rows("GeneralLedgerCustInvoiceJournalHeaders", "dataAreaId eq 'usmf'")
+    assert header["IsPosted"] == "Yes"
