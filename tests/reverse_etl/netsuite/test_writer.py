@@ -440,6 +440,17 @@ def test_a_return_whose_entry_stands_alone_is_absent_and_sending_it_again_comple
     assert len(account.app.ledger()["effects"][one.external_key]) == 1
 
 
+def test_a_return_that_is_refused_when_its_entry_stands_already_says_so(account: Account) -> None:
+    (paid,) = call(account, "send", payment("ab" * 10)).values()
+    one = returned(paid.native_id)
+    wire = Disturbed(account.transport, "record/v1/customerPayment", "PATCH")
+    wire.answers = {1: answer(400, {"title": "Locked", "o:errorDetails": []})}
+    (outcome,) = call(account, "send", one, wire=wire).values()
+    assert isinstance(outcome, Rejected)
+    assert outcome.is_partial
+    assert "stands" in outcome.message
+
+
 def test_a_refund_of_a_payment_that_was_applied_meanwhile_is_refused_and_no_money_moves(
     account: Account,
 ) -> None:

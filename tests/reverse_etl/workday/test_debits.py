@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ingestion.common.errors import OutcomeUnknown
+from ingestion.common.errors import OutcomeUnknown, VendorRejected
 from ingestion.common.transport import Request, Response
 from reverse_etl.delivery.writer import Absent, Accepted, Found, Rejected, Sending, Unknown
 from tests.reverse_etl.support import sending
@@ -139,6 +139,27 @@ def test_a_return_that_was_cut_off_at_any_step_goes_on_where_it_stopped(
     documents = tenant.app.ledger()["documents_by_key"]
     assert {len(found) for found in documents.values()} == {1}
     assert balance(tenant, "11001000") == 0
+
+
+class Refusing(Cutting):
+    """Refuses the n-th write, without effect."""
+
+    async def send(self, request: Request) -> Response:
+        if b"Get_" not in (request.body or b""):
+            self._left -= 1
+            if self._left == 0:
+                raise VendorRejected("the task is closed", code="validation_error", status=400)
+        return await self._inner.send(request)
+
+
+@pytest.mark.parametrize(("step", "is_partial"), [(1, False), (2, True), (4, True)])
+def test_a_return_that_is_refused_after_an_invoice_was_raised_says_so(
+    tenant: Tenant, step: int, is_partial: bool
+) -> None:
+    wid, lines = paid_in_parts(tenant)
+    outcome = send(tenant, returned(wid, "100", lines), Refusing(tenant, step))
+    assert isinstance(outcome, Rejected)
+    assert outcome.is_partial is is_partial
 
 
 def test_a_return_that_waits_for_workday_to_apply_the_rest_is_pending() -> None:
