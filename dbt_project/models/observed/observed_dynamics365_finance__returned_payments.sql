@@ -1,49 +1,14 @@
 -- Returned payments that Dynamics 365 holds: by the hub's key, or booked by somebody else under the
 -- bank's reference of the return, as a debit on a customer.
-with commands as (
-    select
-        system_id,
-        business_key as receipt_id,
-        external_key
-    from {{ source('ledger', 'commands') }}
-    where
-        object_name = 'returned_payments'
-        and kind = 'dynamics365_finance'
-        and coalesce(external_key, '') <> ''
-),
-
-receipts as (
-    select * from {{ ref('fct_receipts') }}
-    where needs_review_reason = 'bank_reversal'
-),
-
-debits as (
+with debits as (
     select * from {{ ref('feed_dynamics365_finance__items') }}
     where customer is not null and amount_original > 0 and not is_reversed and not is_reversal
 ),
 
-found as (
-    select
-        commands.receipt_id,
-        debits.*
-    from debits
-    inner join commands
-        on
-            debits.system_id = commands.system_id
-            and debits.external_key = commands.external_key
-    union
-    select
-        receipts.receipt_id,
-        debits.*
-    from debits
-    inner join receipts
-        on
-            debits.system_id = receipts.system_id
-            and debits.company_code = receipts.company_code
-            and debits.currency_code = receipts.currency_code
-            and debits.bank_reference = left(receipts.bank_reference, 20)
-            and debits.posting_date >= receipts.value_date
-)
+{{ returned_found(
+    'dynamics365_finance',
+    'debits.bank_reference = left(receipts.bank_reference, 20)'
+) }}
 
 select
     system_id,
@@ -55,13 +20,9 @@ select
     min(currency_code) as currency_code,
     {{ date_text('min(posting_date)') }} as posting_date,
     {{ date_text('min(document_date)') }} as document_date,
-    cast(null as varchar) as value_date,
-    cast(null as varchar) as bank_gl_account,
     cast(null as varchar) as bank_reference,
     cast(null as varchar) as item_text,
-    cast(null as varchar) as lines,
-    cast(null as varchar) as receipt_document,
-    cast(null as varchar) as receipt_key,
+    {{ returned_unseen() }},
     min(accounting_document) as native_id
 from found
 group by system_id, receipt_id, company_code

@@ -1,21 +1,6 @@
 -- Returned payments that NetSuite holds: journal entries on receivables by the hub's key, or booked
 -- by somebody else under the bank's reference of the return.
-with commands as (
-    select
-        system_id,
-        business_key as receipt_id,
-        external_key
-    from {{ source('ledger', 'commands') }}
-    where
-        object_name = 'returned_payments' and kind = 'netsuite' and coalesce(external_key, '') <> ''
-),
-
-receipts as (
-    select * from {{ ref('fct_receipts') }}
-    where needs_review_reason = 'bank_reversal'
-),
-
-debits as (
+with debits as (
     select * from {{ ref('feed_netsuite__items') }}
     where
         document_type = 'Journal'
@@ -24,26 +9,10 @@ debits as (
         and amount_original > 0
 ),
 
-found as (
-    select
-        commands.receipt_id,
-        debits.*
-    from debits
-    inner join commands
-        on debits.system_id = commands.system_id and debits.external_key = commands.external_key
-    union distinct
-    select
-        receipts.receipt_id,
-        debits.*
-    from debits
-    inner join receipts
-        on
-            debits.system_id = receipts.system_id
-            and debits.company_code = receipts.company_code
-            and debits.currency_code = receipts.currency_code
-            and debits.bank_reference = left(receipts.bank_reference, 16)
-            and debits.posting_date >= receipts.value_date
-)
+{{ returned_found(
+    'netsuite',
+    'debits.bank_reference = left(receipts.bank_reference, 16)'
+) }}
 
 select
     system_id,
@@ -55,13 +24,9 @@ select
     min(currency_code) as currency_code,
     {{ date_text('min(posting_date)') }} as posting_date,
     cast(null as varchar) as document_date,
-    cast(null as varchar) as value_date,
-    cast(null as varchar) as bank_gl_account,
     min(bank_reference) as bank_reference,
     min(item_text) as item_text,
-    cast(null as varchar) as lines,
-    cast(null as varchar) as receipt_document,
-    cast(null as varchar) as receipt_key,
+    {{ returned_unseen() }},
     min(accounting_document) as native_id
 from found
 group by system_id, receipt_id, company_code

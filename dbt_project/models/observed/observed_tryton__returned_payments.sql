@@ -1,22 +1,7 @@
 -- Returned payments that Tryton holds: by the hub's key, or booked by somebody else under the
 -- bank's reference of the return, as a debit on a customer in a journal of money. What was given
 -- back with it (a discount, a fee) and what the bank charged stand beside the amount itself.
-with commands as (
-    select
-        system_id,
-        business_key as receipt_id,
-        external_key
-    from {{ source('ledger', 'commands') }}
-    where
-        object_name = 'returned_payments' and kind = 'tryton' and coalesce(external_key, '') <> ''
-),
-
-receipts as (
-    select * from {{ ref('fct_receipts') }}
-    where needs_review_reason = 'bank_reversal'
-),
-
-debits as (
+with debits as (
     select
         *,
         coalesce(item_text = 'charge of the bank', false) as is_charge
@@ -29,26 +14,10 @@ debits as (
         and item_text is distinct from 'taken back'
 ),
 
-found as (
-    select
-        commands.receipt_id,
-        debits.*
-    from debits
-    inner join commands
-        on debits.system_id = commands.system_id and debits.external_key = commands.external_key
-    union
-    select
-        receipts.receipt_id,
-        debits.*
-    from debits
-    inner join receipts
-        on
-            debits.system_id = receipts.system_id
-            and debits.company_code = receipts.company_code
-            and debits.currency_code = receipts.currency_code
-            and debits.bank_reference = left(receipts.bank_reference, 16)
-            and debits.posting_date >= receipts.value_date
-)
+{{ returned_found(
+    'tryton',
+    'debits.bank_reference = left(receipts.bank_reference, 16)'
+) }}
 
 select
     system_id,
@@ -60,13 +29,9 @@ select
     min(currency_code) as currency_code,
     {{ date_text('min(posting_date)') }} as posting_date,
     cast(null as varchar) as document_date,
-    cast(null as varchar) as value_date,
-    cast(null as varchar) as bank_gl_account,
     min(bank_reference) as bank_reference,
     min(item_text) filter (where not is_charge) as item_text,
-    cast(null as varchar) as lines,
-    cast(null as varchar) as receipt_document,
-    cast(null as varchar) as receipt_key,
+    {{ returned_unseen() }},
     min(accounting_document) as native_id
 from found
 group by system_id, receipt_id, company_code

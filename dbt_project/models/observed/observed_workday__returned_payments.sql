@@ -1,48 +1,15 @@
 -- Returned payments that Workday holds as due again: invoices by the hub's key, or raised by
 -- somebody else under the bank's reference of the return.
-with commands as (
-    select
-        system_id,
-        business_key as receipt_id,
-        external_key
-    from {{ source('ledger', 'commands') }}
-    where
-        object_name = 'returned_payments' and kind = 'workday' and coalesce(external_key, '') <> ''
-),
-
-receipts as (
-    select * from {{ ref('fct_receipts') }}
-    where needs_review_reason = 'bank_reversal'
-),
-
-debits as (
+with debits as (
     select * from {{ ref('feed_workday__items') }}
     where document_type = 'INVOICE'
 ),
 
-found as (
-    select
-        commands.receipt_id,
-        debits.*
-    from debits
-    inner join commands
-        on
-            debits.system_id = commands.system_id
-            and debits.external_key = commands.external_key
-    union
-    select
-        receipts.receipt_id,
-        debits.*
-    from debits
-    inner join receipts
-        on
-            debits.system_id = receipts.system_id
-            and debits.company_code = receipts.company_code
-            and debits.currency_code = receipts.currency_code
-            and list_contains(debits.reference_list, receipts.bank_reference)
-            and debits.amount_original = -receipts.amount
-            and debits.posting_date >= receipts.value_date
-)
+{{ returned_found(
+    'workday',
+    'list_contains(debits.reference_list, receipts.bank_reference)'
+    ~ ' and debits.amount_original = -receipts.amount'
+) }}
 
 select
     system_id,
@@ -54,13 +21,9 @@ select
     min(currency_code) as currency_code,
     {{ date_text('min(posting_date)') }} as posting_date,
     {{ date_text('min(document_date)') }} as document_date,
-    cast(null as varchar) as value_date,
-    cast(null as varchar) as bank_gl_account,
     cast(null as varchar) as bank_reference,
     cast(null as varchar) as item_text,
-    cast(null as varchar) as lines,
-    cast(null as varchar) as receipt_document,
-    cast(null as varchar) as receipt_key,
+    {{ returned_unseen() }},
     lower(min(accounting_document)) as native_id
 from found
 group by system_id, receipt_id, company_code
