@@ -4,30 +4,21 @@
 the same with another reason. ``applications`` posts discounts and fees this way, too.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from lxml import etree
 
-from ingestion.common.errors import InputRefused, LedgerloopError
 from ingestion.workday.client import WorkdayClient, add, add_reference, id_of, qualified, text_at
 from reverse_etl.delivery.writer import (
-    Absent,
-    Accepted,
-    CannotTell,
-    Found,
-    LookUp,
-    Outcome,
     ReadBack,
     Sending,
 )
 from reverse_etl.ledger.commands import Value
-from reverse_etl.outcomes import rejected_input
-from reverse_etl.planning.governance import TargetObject
+from reverse_etl.workday.documents import Documents
 from reverse_etl.workday.forms import date_text, money_of, money_text, needed, reference_id
-from reverse_etl.workday.settings import OUTCOMES, WorkdayOptions
+from reverse_etl.workday.settings import WorkdayOptions
 
 __all__ = ["Adjustment", "CreditMemos", "adjustment_request", "found_adjustments"]
 
@@ -85,31 +76,13 @@ async def found_adjustments(client: WorkdayClient, ids: Sequence[str]) -> dict[s
     return {text_at(row, f"{_DATA}/{_ID}"): row for row in rows}
 
 
-class CreditMemos:
+class CreditMemos(Documents):
     """See ``reverse_etl.workday.writer``."""
 
-    def __init__(
-        self, client: WorkdayClient, target: TargetObject, options: WorkdayOptions
-    ) -> None:
-        self._client = client
-        self._target = target
-        self._options = options
+    reference = _REFERENCE
 
-    async def send(self, batch: Sequence[Sending]) -> dict[str, Outcome]:
-        """One request per adjustment."""
-        found = await asyncio.gather(*(self._post(sending) for sending in batch))
-        return {s.command.command_id: one for s, one in zip(batch, found, strict=True)}
-
-    async def _post(self, sending: Sending) -> Outcome:
-        try:
-            content = adjustment_request(self._client, self._adjustment(sending), self._options)
-        except InputRefused as refused:
-            return rejected_input(refused)
-        try:
-            response = await self._client.change(content)
-        except LedgerloopError as error:
-            return OUTCOMES.of_error(error)
-        return Accepted(id_of(response.find(qualified(_REFERENCE)), "WID"))
+    def _request(self, sending: Sending) -> etree._Element:
+        return adjustment_request(self._client, self._adjustment(sending), self._options)
 
     def _adjustment(self, sending: Sending) -> Adjustment:
         payload = sending.command.payload
@@ -132,36 +105,10 @@ class CreditMemos:
         code = "WRITE-OFF" if is_write_off else str(payload.get("reason_code") or "OTHER")
         return self._options.adjustment_reason(code)
 
-    async def _rows(self, batch: Sequence[Sending]) -> dict[str, etree._Element]:
-        return await found_adjustments(
-            self._client, [reference_id(sending.external_key) for sending in batch]
-        )
+    async def _found(self, ids: Sequence[str]) -> dict[str, etree._Element]:
+        return await found_adjustments(self._client, ids)
 
-    async def look_up(self, batch: Sequence[Sending]) -> dict[str, LookUp]:
-        """Whether an adjustment has the reference id of each command."""
-        try:
-            rows = await self._rows(batch)
-        except LedgerloopError as error:
-            return {s.command.command_id: CannotTell(error.message) for s in batch}
-        found: dict[str, LookUp] = {}
-        for sending in batch:
-            row = rows.get(reference_id(sending.external_key))
-            found[sending.command.command_id] = (
-                Absent() if row is None else Found(id_of(row.find(qualified(_REFERENCE)), "WID"))
-            )
-        return found
-
-    async def read_back(self, batch: Sequence[Sending]) -> dict[str, ReadBack]:
-        """Raises LedgerloopError when Workday cannot be read."""
-        rows = await self._rows(batch)
-        return {
-            s.command.command_id: self._shown(s, rows.get(reference_id(s.external_key)))
-            for s in batch
-        }
-
-    def _shown(self, sending: Sending, row: etree._Element | None) -> ReadBack:
-        if row is None:
-            return ReadBack(None)
+    def _shown(self, sending: Sending, row: etree._Element) -> ReadBack:
         data = row.find(qualified(_DATA))
         assert data is not None, "the row was found by its data"
         payload = sending.command.payload

@@ -5,30 +5,21 @@ account in an invoice: each line carries a revenue category (an option), and the
 rules say what that credits.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from lxml import etree
 
-from ingestion.common.errors import InputRefused, LedgerloopError
 from ingestion.workday.client import WorkdayClient, add, add_reference, id_of, qualified, text_at
 from reverse_etl.delivery.writer import (
-    Absent,
-    Accepted,
-    CannotTell,
-    Found,
-    LookUp,
-    Outcome,
     ReadBack,
     Sending,
 )
 from reverse_etl.ledger.commands import Value
-from reverse_etl.outcomes import rejected_input
-from reverse_etl.planning.governance import TargetObject
+from reverse_etl.workday.documents import Documents
 from reverse_etl.workday.forms import date_text, money_of, money_text, needed, reference_id
-from reverse_etl.workday.settings import OUTCOMES, WorkdayOptions
+from reverse_etl.workday.settings import WorkdayOptions
 
 __all__ = ["INVOICE_DATA", "DebitMemos", "Invoice", "Part", "found_invoices", "invoice_wid"]
 
@@ -111,31 +102,13 @@ def invoice_wid(row: etree._Element) -> str:
     return id_of(row.find(qualified(_REFERENCE)), "WID")
 
 
-class DebitMemos:
+class DebitMemos(Documents):
     """A debit memo is a customer invoice of its own, under the number that was agreed."""
 
-    def __init__(
-        self, client: WorkdayClient, target: TargetObject, options: WorkdayOptions
-    ) -> None:
-        self._client = client
-        self._target = target
-        self._options = options
+    reference = _REFERENCE
 
-    async def send(self, batch: Sequence[Sending]) -> dict[str, Outcome]:
-        """One request per invoice."""
-        found = await asyncio.gather(*(self._post(sending) for sending in batch))
-        return {s.command.command_id: one for s, one in zip(batch, found, strict=True)}
-
-    async def _post(self, sending: Sending) -> Outcome:
-        try:
-            content = self._invoice(sending).request(self._client, self._options)
-        except InputRefused as refused:
-            return rejected_input(refused)
-        try:
-            response = await self._client.change(content)
-        except LedgerloopError as error:
-            return OUTCOMES.of_error(error)
-        return Accepted(invoice_wid(response))
+    def _request(self, sending: Sending) -> etree._Element:
+        return self._invoice(sending).request(self._client, self._options)
 
     def _invoice(self, sending: Sending) -> Invoice:
         payload = sending.command.payload
@@ -159,33 +132,10 @@ class DebitMemos:
             number=needed(payload.get("document_reference"), "document_reference"),
         )
 
-    async def _rows(self, batch: Sequence[Sending]) -> dict[str, etree._Element]:
-        ids = [reference_id(sending.external_key) for sending in batch]
+    async def _found(self, ids: Sequence[str]) -> dict[str, etree._Element]:
         return await found_invoices(self._client, ids)
 
-    async def look_up(self, batch: Sequence[Sending]) -> dict[str, LookUp]:
-        """Whether an invoice has the reference id of each command."""
-        try:
-            rows = await self._rows(batch)
-        except LedgerloopError as error:
-            return {s.command.command_id: CannotTell(error.message) for s in batch}
-        found: dict[str, LookUp] = {}
-        for sending in batch:
-            row = rows.get(reference_id(sending.external_key))
-            found[sending.command.command_id] = Absent() if row is None else Found(invoice_wid(row))
-        return found
-
-    async def read_back(self, batch: Sequence[Sending]) -> dict[str, ReadBack]:
-        """Raises LedgerloopError when Workday cannot be read."""
-        rows = await self._rows(batch)
-        return {
-            s.command.command_id: self._shown(s, rows.get(reference_id(s.external_key)))
-            for s in batch
-        }
-
-    def _shown(self, sending: Sending, row: etree._Element | None) -> ReadBack:
-        if row is None:
-            return ReadBack(None)
+    def _shown(self, sending: Sending, row: etree._Element) -> ReadBack:
         data = row.find(qualified(INVOICE_DATA))
         assert data is not None, "the row was found by its data"
         payload = sending.command.payload

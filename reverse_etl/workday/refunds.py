@@ -5,28 +5,18 @@ refunds all that is on account of it and uses it up with the same request. Payin
 Workday's own settlement.
 """
 
-import asyncio
 from collections.abc import Sequence
 
 from lxml import etree
 
-from ingestion.common.errors import InputRefused, LedgerloopError
-from ingestion.workday.client import WorkdayClient, add, add_reference, id_of, qualified, text_at
+from ingestion.workday.client import add, add_reference, id_of, qualified, text_at
 from reverse_etl.delivery.writer import (
-    Absent,
-    Accepted,
-    CannotTell,
-    Found,
-    LookUp,
-    Outcome,
     ReadBack,
     Sending,
 )
 from reverse_etl.ledger.commands import Value
-from reverse_etl.outcomes import rejected_input
-from reverse_etl.planning.governance import TargetObject
+from reverse_etl.workday.documents import Documents
 from reverse_etl.workday.forms import date_text, money_of, money_text, needed, reference_id
-from reverse_etl.workday.settings import OUTCOMES, WorkdayOptions
 
 __all__ = ["Refunds"]
 
@@ -36,31 +26,10 @@ _ID = "Customer_Refund_Reference_ID"
 _PAYMENT = "Customer_Payment_Reference"
 
 
-class Refunds:
+class Refunds(Documents):
     """See ``reverse_etl.workday.writer``."""
 
-    def __init__(
-        self, client: WorkdayClient, target: TargetObject, options: WorkdayOptions
-    ) -> None:
-        self._client = client
-        self._target = target
-        self._options = options
-
-    async def send(self, batch: Sequence[Sending]) -> dict[str, Outcome]:
-        """One request per refund."""
-        found = await asyncio.gather(*(self._post(sending) for sending in batch))
-        return {s.command.command_id: one for s, one in zip(batch, found, strict=True)}
-
-    async def _post(self, sending: Sending) -> Outcome:
-        try:
-            content = self._request(sending)
-        except InputRefused as refused:
-            return rejected_input(refused)
-        try:
-            response = await self._client.change(content)
-        except LedgerloopError as error:
-            return OUTCOMES.of_error(error)
-        return Accepted(id_of(response.find(qualified(_REFERENCE)), "WID"))
+    reference = _REFERENCE
 
     def _request(self, sending: Sending) -> etree._Element:
         """The refund as Workday's message. Raises InputRefused."""
@@ -87,36 +56,11 @@ class Refunds:
         add_reference(add(data, "On_Account_Payments"), _PAYMENT, "WID", payment)
         return content
 
-    async def _rows(self, batch: Sequence[Sending]) -> dict[str, etree._Element]:
-        ids = [reference_id(sending.external_key) for sending in batch]
+    async def _found(self, ids: Sequence[str]) -> dict[str, etree._Element]:
         rows = await self._client.get("Get_Customer_Refunds", ids)
         return {text_at(row, f"{_DATA}/{_ID}"): row for row in rows}
 
-    async def look_up(self, batch: Sequence[Sending]) -> dict[str, LookUp]:
-        """Whether a refund has the reference id of each command."""
-        try:
-            rows = await self._rows(batch)
-        except LedgerloopError as error:
-            return {s.command.command_id: CannotTell(error.message) for s in batch}
-        found: dict[str, LookUp] = {}
-        for sending in batch:
-            row = rows.get(reference_id(sending.external_key))
-            found[sending.command.command_id] = (
-                Absent() if row is None else Found(id_of(row.find(qualified(_REFERENCE)), "WID"))
-            )
-        return found
-
-    async def read_back(self, batch: Sequence[Sending]) -> dict[str, ReadBack]:
-        """Raises LedgerloopError when Workday cannot be read."""
-        rows = await self._rows(batch)
-        return {
-            s.command.command_id: self._shown(s, rows.get(reference_id(s.external_key)))
-            for s in batch
-        }
-
-    def _shown(self, sending: Sending, row: etree._Element | None) -> ReadBack:
-        if row is None:
-            return ReadBack(None)
+    def _shown(self, sending: Sending, row: etree._Element) -> ReadBack:
         data = row.find(qualified(_DATA))
         assert data is not None, "the row was found by its data"
         payload = dict(sending.command.payload)
